@@ -1,0 +1,1 @@
+"""Temporal-shift features of video, once; every experiment on them in seconds."""

@@ -1,0 +1,1 @@
+"""Features become interval scores."""

@@ -1,0 +1,1 @@
+"""Segments and annotations become AP and mAP."""

@@ -1,0 +1,1 @@
+"""Embeddings in HDF5: write-once parts, one reader."""

@@ -1,0 +1,1 @@
+"""A file becomes the clips of its intervals."""
