@@ -1,0 +1,42 @@
+"""How errors look: what was found, then the remedy, in one red block; a traceback only with --debug."""
+
+import sys
+import traceback
+from typing import Any
+
+from tsmfeat.errors import TsmfeatError
+
+DEBUG = "tsmfeat.debug"
+
+
+def report_error(error: TsmfeatError, ctx: Any) -> int:  # noqa: ANN401 - the context's class is typer's private one
+    """Print one of our errors to stderr and return its exit code."""
+    _print_traceback(error, ctx)
+    show_failure(error.message, error.hint)
+    return error.exit_code
+
+
+def report_bug(error: Exception, ctx: Any) -> int:  # noqa: ANN401
+    """Print an unexpected error to stderr and return exit code 1."""
+    _print_traceback(error, ctx)
+    show_failure(
+        f"unexpected {type(error).__name__}: {error}; this is a bug of tsmfeat's",
+        "run the same command with --debug and report what it prints",
+    )
+    return 1
+
+
+def show_failure(message: str, hint: str) -> None:
+    """Print ``error:`` and ``hint:`` lines to stderr, red where the terminal has colour."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("error: ", "bold red"), (message, "red")))
+    if hint:
+        console.print(Text.assemble(("hint: ", "bold red"), (hint, "red")))
+
+
+def _print_traceback(error: BaseException, ctx: Any) -> None:  # noqa: ANN401
+    if ctx.meta.get(DEBUG):
+        sys.stderr.write("".join(traceback.format_exception(error)))

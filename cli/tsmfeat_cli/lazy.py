@@ -1,0 +1,67 @@
+"""A command group that imports a command's module only when that command runs or shows its own help.
+
+``tsmfeat --help`` must cost no torch, so the list of commands is a table of texts.
+"""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from tsmfeat.errors import TsmfeatError, did_you_mean
+from tsmfeat_cli.failures import report_bug, report_error
+
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "TSMFEAT"}
+_LISTING = "tsmfeat.listing"
+
+# Name -> (module that holds a function `command`, one line for the list).
+COMMANDS = {
+    "extract": ("tsmfeat_cli.extract", "Run a trunk once per interval of every video; embeddings go to HDF5."),
+    "fit-heads": ("tsmfeat_cli.fit_heads", "Train multi-task heads on stored features, in seconds."),
+    "score": ("tsmfeat_cli.score", "From heads or prediction files to segments, fusion, mAP and the final score."),
+    "inspect": ("tsmfeat_cli.inspect", "Show what a feature store, or a running extract, holds."),
+    "demo": ("tsmfeat_cli.demo", "All of it on rendered videos, offline, printing each command it runs."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A typer group over `COMMANDS`, and the one place where errors become messages and exit codes."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - the context's class is typer's private one
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        """Return a stub while the list of commands is written, and the real command otherwise."""
+        if cmd_name not in COMMANDS:
+            return None if ctx.resilient_parsing else _refuse(cmd_name)
+        module, summary = COMMANDS[cmd_name]
+        if ctx.meta.get(_LISTING) or ctx.resilient_parsing:
+            return TyperCommand(cmd_name, help=summary)
+        app = typer.Typer(context_settings=CONTEXT_SETTINGS, add_completion=False, pretty_exceptions_enable=False)
+        app.command(cmd_name)(import_module(module).command)
+        return typer.main.get_command(app)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """Write the help from the table alone."""
+        ctx.meta[_LISTING] = True
+        super().format_help(ctx, formatter)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """Run a command; what it raises becomes a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except TsmfeatError as error:
+            raise typer.Exit(report_error(error, ctx)) from None
+        except (typer.Exit, typer.Abort, typer.BadParameter, KeyboardInterrupt):
+            raise
+        except Exception as error:  # the last place before the user
+            if type(error).__module__.startswith(("typer", "click")):
+                raise
+            raise typer.Exit(report_bug(error, ctx)) from None
+
+
+def _refuse(cmd_name: str) -> None:
+    hint = did_you_mean(cmd_name, COMMANDS) or f"commands are {', '.join(COMMANDS)}"
+    raise typer.BadParameter(f"no command {cmd_name!r}; {hint}")

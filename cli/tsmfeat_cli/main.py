@@ -1,0 +1,40 @@
+"""The app: its name, version and completion; the commands come from `lazy.COMMANDS`."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from tsmfeat_cli.lazy import CONTEXT_SETTINGS, LazyGroup
+
+app = typer.Typer(
+    name="tsmfeat",
+    cls=LazyGroup,
+    context_settings=CONTEXT_SETTINGS,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tsmfeat {version('tsmfeat')}")
+        raise typer.Exit
+
+
+@app.callback()
+def describe(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Run the big network once; then every experiment on temporal action localisation takes seconds.
+
+    First: tsmfeat demo
+    """
+
+
+def run() -> None:
+    """Start from the console script."""
+    app(prog_name="tsmfeat")

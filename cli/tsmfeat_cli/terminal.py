@@ -1,0 +1,94 @@
+"""Progress and notes on stderr: a bar on a terminal, otherwise a line every 30 seconds."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+_SECONDS_BETWEEN_LINES = 30.0
+
+
+class TerminalProgress:
+    """Draws what a workflow reports (`tsmfeat.values.progress.Progress`)."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._row: TaskID | None = None
+        self._task, self._unit, self._total, self._done = "", "", 0.0, 0.0
+        self._began = self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the terminal as it was, whatever happened."""
+        self.end()
+
+    def begin(self, task: str, total: float, unit: str) -> None:
+        """Start a task of `total` units (0: unknown)."""
+        self.end()
+        self._task, self._unit, self._total, self._done = task, unit, total, 0.0
+        self._began = self._last_line = time.monotonic()
+        if not self._quiet and self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[detail]}"),
+                console=self._console,
+            )
+            self._bar.start()
+            self._row = self._bar.add_task(task, total=total or None, rate="", detail="")
+
+    def advance(self, amount: float = 1.0, detail: str = "") -> None:
+        """Count units done, with a word on what."""
+        self._done += amount
+        if self._bar is not None and self._row is not None:
+            self._bar.update(self._row, completed=self._done, rate=self._rate(), detail=detail)
+        elif not self._quiet and time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self._console.print(
+                Text(f"{self._task}: {self._done:,.0f} of {self._total:,.0f} {self._rate()}{self._eta()} {detail}")
+            )
+
+    def end(self) -> None:
+        """Finish the task."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def note(self, message: str) -> None:
+        """Say something worth knowing, unless quiet."""
+        if not self._quiet:
+            self._console.print(Text(message))
+
+    def warn(self, message: str) -> None:
+        """Say something that should be looked at."""
+        self._console.print(Text.assemble(("warning: ", "bold yellow"), message))
+
+    def _rate(self) -> str:
+        elapsed = time.monotonic() - self._began
+        return f"{self._done / elapsed:,.1f} {self._unit}/s" if elapsed > 0 else ""
+
+    def _eta(self) -> str:
+        if not (self._total and self._done):
+            return ""
+        left = (time.monotonic() - self._began) * (self._total - self._done) / self._done
+        return f", about {left:,.0f} s left"
+
+
+def write_data(text: str) -> None:
+    """Write data to stdout: the only thing that ever goes there."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
