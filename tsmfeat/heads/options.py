@@ -1,0 +1,152 @@
+"""How heads are fitted: the options, their choices and their defaults."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tsmfeat.errors import ConfigurationError, did_you_mean
+
+HEADS = ("linear",)
+TASKS = ("action", "scene")
+SCHEDULES = ("cosine", "step", "none")
+DROPOUT_UNITS = ("frame", "embedding")
+BALANCED = "balanced"
+VALIDATION_SHARE = 0.1
+
+_NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "lr": ("above 0", lambda value: value > 0),
+    "momentum": ("in [0, 1)", lambda value: 0 <= value < 1),
+    "weight_decay": ("of 0 or more", lambda value: value >= 0),
+    "dropout": ("in [0, 1)", lambda value: 0 <= value < 1),
+    "scene_weight": ("of 0 or more", lambda value: value >= 0),
+    "min_overlap": ("in [0, 1]", lambda value: 0 <= value <= 1),
+}
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """Everything that decides how a head is fitted, besides the data.
+
+    Parameters
+    ----------
+    head
+        One of `HEADS`.
+    tasks
+        ``("action",)`` (the paper's *Single*) or ``("action", "scene")``. The action task cannot be left out:
+        segments and the final score come from it.
+    epochs, batch_size
+        Passes over the training rows, and rows in one step of descent.
+    lr, momentum, weight_decay
+        Stochastic gradient descent; the decay acts on weights, not on biases.
+    schedule
+        ``"cosine"``: from `lr` to 0, step by step; ``"step"``: a tenth after 50 % and again after 80 % of the epochs;
+        ``"none"``: constant.
+    dropout, dropout_unit
+        Probability in [0, 1). Unit ``"frame"``: per frame, as TSM draws it, converted to the probability that makes
+        the same noise on a mean of frames (`tsmfeat.heads.model.equivalent_dropout`); ``"embedding"``: taken as it is.
+    standardize
+        Whether inputs are centred and scaled by the training rows' mean and deviation.
+    scene_weight
+        The factor λ of the scene loss, 0 or more.
+    background_weight
+        The weight of background's rows in the action loss, where every action's rows weigh 1; or ``"balanced"``:
+        every class that occurs, background among them, weighs the inverse of its number of training rows, scaled so
+        that these weights have mean 1. A batch's loss is its weighted mean, so only the ratios matter.
+    min_overlap
+        Share of an interval, in [0, 1], that an action must cover to be its target.
+    seed
+        0 or more.
+
+    Raises
+    ------
+    ConfigurationError
+        An unknown choice, or a number outside its range.
+
+    Examples
+    --------
+    >>> HeadOptions().lr
+    0.001
+    >>> HeadOptions(schedule="cosin")
+    Traceback (most recent call last):
+    ...
+    tsmfeat.errors.ConfigurationError: schedule 'cosin': known are cosine, step, none (hint: did you mean 'cosine'?)
+    """
+
+    head: str = "linear"
+    tasks: tuple[str, ...] = TASKS
+    epochs: int = 50
+    batch_size: int = 256
+    lr: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    dropout: float = 0.5
+    dropout_unit: str = "frame"
+    standardize: bool = True
+    scene_weight: float = 1.0
+    background_weight: float | str = 1.0
+    min_overlap: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the choices, the tasks and the numbers."""
+        _require_choice("head", self.head, HEADS)
+        _require_choice("schedule", self.schedule, SCHEDULES)
+        _require_choice("dropout_unit", self.dropout_unit, DROPOUT_UNITS)
+        object.__setattr__(self, "tasks", _checked_tasks(self.tasks))
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+            _require_whole(name, getattr(self, name), least)
+        for name, (rule, allows) in _NUMBERS.items():
+            _require_number(name, getattr(self, name), rule, allows)
+        _require_background_weight(self.background_weight)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as JSON-able values."""
+        return {**asdict(self), "tasks": list(self.tasks)}
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _require_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        hint = did_you_mean(str(value), known) or f"use for example {_flag(name)} {known[0]}"
+        raise ConfigurationError(f"{name} {value!r}: known are {', '.join(known)}", hint)
+
+
+def _checked_tasks(tasks: tuple[str, ...]) -> tuple[str, ...]:
+    for task in tasks:
+        _require_choice("tasks", task, TASKS)
+    if "action" not in tasks or len(set(tasks)) != len(tasks):
+        raise ConfigurationError(
+            f"tasks {','.join(tasks) or 'none'}: action once, and scene at most once",
+            "use --tasks action or --tasks action,scene; a linear scene head is the same with and without actions",
+        )
+    return tuple(task for task in TASKS if task in tasks)
+
+
+def _require_whole(name: str, value: int, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigurationError(
+            f"{name} {value!r}: it is a whole number, {least} or more", f"use for example {_flag(name)} {least}"
+        )
+
+
+def _require_number(name: str, value: float, rule: str, allows: Callable[[float], bool]) -> None:
+    if not _is_number(value) or not allows(value):
+        default = getattr(HeadOptions, name)
+        raise ConfigurationError(f"{name} {value!r}: it is a number {rule}", f"the default is {_flag(name)} {default}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _require_background_weight(value: float | str) -> None:
+    if value != BALANCED and not (_is_number(value) and float(value) > 0):
+        raise ConfigurationError(
+            f"background_weight {value!r}: it is a number above 0, or {BALANCED!r}",
+            "use for example --background-weight 0.2",
+        )

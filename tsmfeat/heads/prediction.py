@@ -1,0 +1,98 @@
+"""Heads on embeddings: interval scores, and a video's scene. No torch: scoring starts two seconds sooner."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.errors import SpecMismatchError
+from tsmfeat.heads.model import HeadWeights
+
+_BLOCK_ROWS = 1024
+
+
+def predict_probabilities(
+    weights: HeadWeights, embeddings: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64] | None]:
+    """Return what the heads say of each interval.
+
+    Rows are taken block by block, so memory is that of the results. Equal inputs give equal bits on one machine.
+
+    Parameters
+    ----------
+    weights
+        Fitted heads.
+    embeddings
+        float16 or float32 (N, D), raw.
+
+    Returns
+    -------
+    action
+        float32 (N, C + 1): probabilities; background is the last column.
+    scene
+        float64 (N, S): log-probabilities; None without a scene head.
+
+    Raises
+    ------
+    SpecMismatchError
+        The embeddings have another size than the heads were fitted on.
+
+    Examples
+    --------
+    >>> weights = HeadWeights(np.float32([[2.0], [0.0]]), np.zeros(2))
+    >>> action, scene = predict_probabilities(weights, np.float16([[0.0], [1.0]]))
+    >>> action.round(3).tolist() == np.float32([[0.5, 0.5], [0.881, 0.119]]).tolist(), scene
+    (True, None)
+    """
+    if embeddings.ndim != 2 or embeddings.shape[1] != weights.embedding_size:
+        raise SpecMismatchError(
+            f"embeddings of shape {embeddings.shape}; the heads expect (N, {weights.embedding_size})",
+            "use the features the heads were fitted on",
+        )
+    count = len(embeddings)
+    action = np.empty((count, weights.num_actions + 1), np.float32)
+    scene = np.empty((count, weights.num_scenes), np.float64)
+    for first in range(0, count, _BLOCK_ROWS):
+        rows = slice(first, first + _BLOCK_ROWS)
+        # Cast first: a float16 matmul on a CPU is some forty times slower.
+        block = embeddings[rows].astype(np.float32)
+        action[rows] = np.exp(_log_softmax(block @ weights.action_weight.T + weights.action_bias))
+        if weights.scene_weight is not None and weights.scene_bias is not None:
+            scene[rows] = _log_softmax((block @ weights.scene_weight.T + weights.scene_bias).astype(np.float64))
+    return action, scene if weights.num_scenes else None
+
+
+def _log_softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def pool_scenes(scene_log_probs: npt.NDArray[np.float64], row_offset: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return each video's scene probabilities: the mean of its intervals' log-probabilities, normalised.
+
+    Parameters
+    ----------
+    scene_log_probs
+        float64 (N, S).
+    row_offset
+        int64 (V + 1,): video v owns rows ``row_offset[v]:row_offset[v + 1]``.
+
+    Returns
+    -------
+    float64 (V, S)
+        Rows sum to 1; NaN in a video without intervals.
+
+    Examples
+    --------
+    >>> pool_scenes(np.log([[0.8, 0.2], [0.2, 0.8]]), [0, 2, 2]).tolist()
+    [[0.5, 0.5], [nan, nan]]
+    """
+    offsets: npt.NDArray[np.int64] = np.asarray(row_offset, np.int64)
+    count = np.diff(offsets)
+    pooled = np.full((len(count), scene_log_probs.shape[1]), np.nan)
+    some = count > 0
+    if some.any():
+        # Videos without rows own nothing between their neighbours, so leaving them out moves no border.
+        sums = np.add.reduceat(scene_log_probs, offsets[:-1][some], axis=0)
+        pooled[some] = np.exp(_log_softmax(sums / count[some, None]))
+    return pooled

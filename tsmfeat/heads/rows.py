@@ -1,0 +1,131 @@
+"""The rows heads are fitted on, and what each of them weighs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.errors import InputError
+from tsmfeat.heads.options import BALANCED
+from tsmfeat.values.annotations import NO_SCENE
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """Some rows of a feature table, with their targets.
+
+    Parameters
+    ----------
+    features
+        float16 or float32 (N, D): the whole table, read in place and never copied as a whole.
+    rows
+        int64 (K,), K > 0: the rows to fit on.
+    action
+        int32 (N,): targets as of `tsmfeat.heads.targets.interval_targets`; background is `num_actions`.
+    scene
+        int32 (N,): targets as of `tsmfeat.heads.targets.scene_targets`; -1 is unknown.
+    num_actions, num_scenes
+        Sizes C and S of the vocabularies; background is not counted.
+
+    Raises
+    ------
+    InputError
+        The shapes do not fit, there is no row, or a row or target is out of range: the first bad row is named.
+
+    Examples
+    --------
+    >>> data = TrainingRows(np.zeros((3, 4), np.float16), np.array([0, 2]), np.array([0, -1, 1]), np.full(3, -1), 1, 0)
+    >>> data.action_targets().tolist(), data.knows_scenes()
+    ([0, 1], False)
+    """
+
+    features: npt.NDArray[Any]
+    rows: npt.NDArray[np.int64]
+    action: npt.NDArray[np.int32]
+    scene: npt.NDArray[np.int32]
+    num_actions: int
+    num_scenes: int
+
+    def __post_init__(self) -> None:
+        """Check shapes, rows and targets."""
+        if self.features.ndim != 2 or self.features.dtype not in (np.float16, np.float32):
+            found = f"{self.features.dtype} of shape {self.features.shape}"
+            raise InputError(f"features are {found}; expected float16 or float32 (N, D)", "cast them")
+        for name in ("action", "scene"):
+            if getattr(self, name).shape != self.features.shape[:1]:
+                count = len(self.features)
+                raise InputError(f"{name} targets of shape {getattr(self, name).shape} for {count} rows; one each", "")
+        self._require_rows()
+        _require_targets("action", self.rows, self.action_targets(), 0, self.num_actions)
+        _require_targets("scene", self.rows, self.scene_targets(), NO_SCENE, self.num_scenes - 1)
+
+    def _require_rows(self) -> None:
+        if self.rows.ndim != 1 or self.rows.dtype.kind not in "iu":
+            raise InputError(f"rows are {self.rows.dtype} of shape {self.rows.shape}; expected indexes (K,)", "")
+        if not len(self.rows):
+            raise InputError(
+                "no interval to fit on; heads need at least one training row",
+                "check that the subset's videos are among the features, and that they are longer than the step",
+            )
+        bad = (self.rows < 0) | (self.rows >= len(self.features))
+        if bad.any():
+            raise InputError(f"row {self.rows[np.argmax(bad)]} is not among the {len(self.features)} rows", "")
+
+    def action_targets(self) -> npt.NDArray[np.int64]:
+        """Return the action targets of the rows to fit on, int64 (K,)."""
+        return self.action[self.rows].astype(np.int64)
+
+    def scene_targets(self) -> npt.NDArray[np.int64]:
+        """Return the scene targets of the rows to fit on, int64 (K,)."""
+        return self.scene[self.rows].astype(np.int64)
+
+    def knows_scenes(self) -> bool:
+        """Tell whether any row to fit on has a scene."""
+        return bool((self.scene[self.rows] != NO_SCENE).any())
+
+
+def _require_targets(
+    task: str, rows: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], least: int, most: int
+) -> None:
+    bad = (targets < least) | (targets > most)
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise InputError(
+            f"row {rows[place]} has {task} target {targets[place]}; training rows have one in {least}..{most}",
+            "fit on rows of annotated videos, and use the vocabulary of their annotations",
+        )
+
+
+def class_weights(
+    targets: npt.NDArray[np.int64], num_actions: int, background_weight: float | str
+) -> npt.NDArray[np.float64]:
+    """Return what a row of each class weighs in the action loss.
+
+    Parameters
+    ----------
+    targets
+        int64 (K,): the training rows' classes; background is `num_actions`.
+    num_actions
+        C.
+    background_weight
+        A number: background weighs that, each action 1. ``"balanced"``: each class that occurs weighs the inverse of
+        its number of rows, scaled to mean 1 over these classes.
+
+    Returns
+    -------
+    float64 (C + 1,)
+        Under ``"balanced"`` a class without rows has 0, and no row reads it.
+
+    Examples
+    --------
+    >>> class_weights(np.array([0, 2, 2, 2]), 2, "balanced").tolist()
+    [1.5, 0.0, 0.5]
+    >>> class_weights(np.array([0, 2, 2, 2]), 2, 0.25).tolist()
+    [1.0, 1.0, 0.25]
+    """
+    if background_weight != BALANCED:
+        return np.append(np.ones(num_actions), float(background_weight))
+    count = np.bincount(targets, minlength=num_actions + 1)
+    inverse = np.where(count > 0, 1.0 / np.maximum(count, 1), 0.0)
+    return np.asarray(inverse * (np.count_nonzero(count) / inverse.sum()), np.float64)

@@ -1,0 +1,105 @@
+"""Centring and scaling by the training rows, and its folding into a head's weights."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.errors import InputError
+
+_BLOCK_ROWS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Standardization:
+    """What is subtracted from an embedding, and what it is divided by.
+
+    Parameters
+    ----------
+    mean, deviation
+        float64 (D,); no deviation is 0.
+    """
+
+    mean: npt.NDArray[np.float64]
+    deviation: npt.NDArray[np.float64]
+
+
+def no_standardization(embedding_size: int) -> Standardization:
+    """Return the standardisation that changes nothing."""
+    return Standardization(np.zeros(embedding_size), np.ones(embedding_size))
+
+
+def measure_standardization(features: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Standardization:
+    """Return mean and deviation of some rows, in float64 and block by block.
+
+    Parameters
+    ----------
+    features
+        (N, D) of any float type.
+    rows
+        int64 (K,), K > 0: the rows measured.
+
+    Returns
+    -------
+    Standardization
+        The deviation is that of the population (divided by K); 1 where all rows are equal.
+
+    Raises
+    ------
+    InputError
+        A row holds NaN or infinity.
+
+    Examples
+    --------
+    >>> found = measure_standardization(np.array([[1.0, 5.0], [3.0, 5.0], [9.0, 9.0]]), np.array([0, 1]))
+    >>> found.mean.tolist(), found.deviation.tolist()
+    ([2.0, 5.0], [1.0, 1.0])
+    """
+    blocks = [rows[first : first + _BLOCK_ROWS] for first in range(0, len(rows), _BLOCK_ROWS)]
+    total = np.zeros(features.shape[1])
+    for block in blocks:
+        total += _finite(features, block).sum(axis=0)
+    mean = total / len(rows)
+    # A second pass: the difference of two large sums would lose small deviations.
+    squares = np.zeros_like(total)
+    for block in blocks:
+        squares += np.square(features[block].astype(np.float64) - mean).sum(axis=0)
+    deviation = np.sqrt(squares / len(rows))
+    return Standardization(mean, np.where(deviation > 0, deviation, 1.0))
+
+
+def _finite(features: npt.NDArray[Any], block: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    values = features[block].astype(np.float64)
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"row {block[np.argmin(finite)]} of the features holds NaN or infinity; features are finite",
+            "check the store with tsmfeat validate, and extract again",
+        )
+    return values
+
+
+def fold(
+    weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], standardization: Standardization
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the weight and bias that do on raw embeddings what the given ones do on standardised ones.
+
+    Parameters
+    ----------
+    weight, bias
+        float32 (K, D) and (K,).
+    standardization
+        What the inputs went through in training.
+
+    Examples
+    --------
+    >>> halved = Standardization(np.array([4.0]), np.array([2.0]))
+    >>> [values.tolist() for values in fold(np.float32([[1.0]]), np.float32([0.5]), halved)]
+    [[[0.5]], [-1.5]]
+    """
+    # Infinite weights, of a descent that diverged, are for the caller to refuse: no warnings on the way.
+    with np.errstate(over="ignore", invalid="ignore"):
+        on_raw = weight.astype(np.float64) / standardization.deviation
+        shifted = bias.astype(np.float64) - on_raw @ standardization.mean
+        return on_raw.astype(np.float32), shifted.astype(np.float32)
