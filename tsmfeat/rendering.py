@@ -100,7 +100,15 @@ def _write_script(index: int, subset: str, seed: int) -> VideoScript:
     duration = round(rng.uniform(18.0, 26.0) * frame_rate) / frame_rate
     segments = tuple(_invent_segments(rng, scene, duration))
     return VideoScript(
-        f"video_{index:03d}", subset, SCENES[scene], frame_rate, height, width, duration, segments, seed * 1_000_003 + index
+        f"video_{index:03d}",
+        subset,
+        SCENES[scene],
+        frame_rate,
+        height,
+        width,
+        duration,
+        segments,
+        seed * 1_000_003 + index,
     )
 
 
