@@ -1,0 +1,92 @@
+"""Frame geometry: how a decoded frame becomes a frame of the trunk's size, as a name and as numbers."""
+
+import re
+from dataclasses import dataclass
+
+from tsmfeat.errors import ConfigurationError
+
+_SQUARE = re.compile(r"square([1-9]\d{0,3})", re.ASCII)
+_SHORT = re.compile(r"short([1-9]\d{0,3})-crop([1-9]\d{0,3})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class FrameGeometry:
+    """The size of a resized frame and the way to it.
+
+    Parameters
+    ----------
+    name
+        As users write it, such as ``"short256-crop224"``.
+    height, width
+        Of the finished frame, in pixels.
+    short_side
+        The frame is first resized, keeping its proportions, until its shorter side has so many pixels, and the
+        centre is cut out. None: the frame is squashed to `height` × `width`.
+
+    Examples
+    --------
+    >>> parse_geometry("square256")
+    FrameGeometry(name='square256', height=256, width=256, short_side=None)
+    """
+
+    name: str
+    height: int
+    width: int
+    short_side: int | None = None
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one finished uint8 RGB frame."""
+        return self.height * self.width * 3
+
+    def resized_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width after resizing and before the crop, for a frame of the given size.
+
+        The shorter side becomes `short_side`, the longer one ``int(short_side · long / short)``, as in the official
+        TSM code; a squashed frame has its final size at once.
+
+        Examples
+        --------
+        >>> parse_geometry("short256-crop224").resized_size(1080, 1920)
+        (256, 455)
+        """
+        if self.short_side is None:
+            return self.height, self.width
+        if height <= width:
+            return self.short_side, int(self.short_side * width / height)
+        return int(self.short_side * height / width), self.short_side
+
+    def crop_start(self, height: int, width: int) -> tuple[int, int]:
+        """Return the first row and column of the centre crop of a resized frame; halves round to even.
+
+        Examples
+        --------
+        >>> parse_geometry("short256-crop224").crop_start(256, 455)
+        (16, 116)
+        """
+        return round((height - self.height) / 2), round((width - self.width) / 2)
+
+
+def parse_geometry(name: str) -> FrameGeometry:
+    """Return the geometry a name stands for: ``squareN`` or ``shortN-cropM`` with M ≤ N, up to 9999 pixels.
+
+    Raises
+    ------
+    ConfigurationError
+        Another pattern, or a crop larger than the short side.
+
+    Examples
+    --------
+    >>> parse_geometry("short256-crop224").height
+    224
+    """
+    if match := _SQUARE.fullmatch(name):
+        side = int(match[1])
+        return FrameGeometry(name, side, side)
+    if (match := _SHORT.fullmatch(name)) and int(match[2]) <= int(match[1]):
+        crop = int(match[2])
+        return FrameGeometry(name, crop, crop, int(match[1]))
+    raise ConfigurationError(
+        f"resize {name!r}: a geometry is squareN or shortN-cropM with M <= N",
+        "use square256, short256-crop224 or short256-crop256",
+    )

@@ -1,0 +1,65 @@
+"""Pixels of a decoded frame: upright, then of the trunk's size."""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tsmfeat.video.geometry import FrameGeometry
+
+
+def rotate_upright(frame: npt.NDArray[np.uint8], rotation: int) -> npt.NDArray[np.uint8]:
+    """Turn a frame by its display rotation.
+
+    Parameters
+    ----------
+    frame
+        uint8 (H, W, 3).
+    rotation
+        Degrees, counter-clockwise, as FFmpeg states them; the nearest quarter turn is made.
+
+    Returns
+    -------
+    ndarray
+        uint8 (H, W, 3) or (W, H, 3); a view where no turn is needed.
+
+    Examples
+    --------
+    >>> frame = np.zeros((2, 3, 3), np.uint8)
+    >>> frame[0, 0] = 255
+    >>> rotate_upright(frame, -90)[:, :, 0].tolist()
+    [[0, 255], [0, 0], [0, 0]]
+    """
+    quarters = round(rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(frame, quarters)) if quarters else frame
+
+
+def resize_frame(frame: npt.NDArray[np.uint8], geometry: FrameGeometry) -> npt.NDArray[np.uint8]:
+    """Resize (and crop) a frame with antialiased bilinear filtering on uint8, as the official TSM code does.
+
+    Parameters
+    ----------
+    frame
+        uint8 (H, W, 3), RGB.
+    geometry
+        The finished size.
+
+    Returns
+    -------
+    ndarray
+        uint8 (geometry.height, geometry.width, 3).
+
+    Notes
+    -----
+    The filter is Pillow's. Short-side scaling and centre crop follow `GroupScale` and `GroupCenterCrop` of
+    mit-han-lab/temporal-shift-module.
+
+    Examples
+    --------
+    >>> from tsmfeat.video.geometry import parse_geometry
+    >>> resize_frame(np.full((30, 40, 3), 7, np.uint8), parse_geometry("square4"))[0, 0].tolist()
+    [7, 7, 7]
+    """
+    height, width = geometry.resized_size(*frame.shape[:2])
+    resized = Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR)
+    top, left = geometry.crop_start(height, width)
+    return np.asarray(resized)[top : top + geometry.height, left : left + geometry.width]
