@@ -1,0 +1,204 @@
+"""ActivityNet JSON: the native form of annotations and predictions.
+
+Annotations: ``{"database": {video_id: {"subset", "duration", "annotations": [{"label", "segment": [start, end]}]}}}``
+with an optional ``"scene"`` a video. Predictions: ``{"version", "results": {video_id: [{"label", "segment", "score"}]},
+"external_data"}`` with optional ``"scenes": {video_id: [{"label", "score"}]}``. Other keys are ignored.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, chain
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.formats.activitynet_decoding import (
+    Detection,
+    Instance,
+    SceneScore,
+    decode_annotations,
+    decode_predictions,
+)
+from tsmfeat.formats.activitynet_encoding import encode_annotations, encode_predictions
+from tsmfeat.formats.json_files import write_json_bytes
+from tsmfeat.formats.options import Invalid
+from tsmfeat.formats.row_checks import PlaceOf, checked_source, judge_segments, list_rows, refuse_problems
+from tsmfeat.values.annotations import NO_SCENE, Annotations
+from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.segments import Segments
+from tsmfeat.values.vocabulary import Vocabulary
+
+Floats = npt.NDArray[np.float64]
+
+
+def read_annotations(path: Path | str, invalid: Invalid = "drop") -> Annotations:
+    """Read an ActivityNet annotation file, gzipped or not.
+
+    Parameters
+    ----------
+    path
+        The file.
+    invalid
+        What to do with segments that end at or before their start or are not finite. ``"error"`` also refuses a video
+        id that occurs twice (otherwise the last entry counts) and a duration that is not a positive number (otherwise
+        it counts as unknown).
+
+    Returns
+    -------
+    Annotations
+        All subsets; the vocabulary is that of the whole file, by first appearance.
+
+    Raises
+    ------
+    InputError
+        Unreadable, not JSON, not an annotation file, or fields that break a rule, each with its place.
+    """
+    source = checked_source(path, invalid)
+    content, problems = decode_annotations(source, list_repeated=invalid == "error")
+    videos = content.database
+    blocks = {f"database[{name!r}].annotations": video.annotations for name, video in videos.items()}
+    rows = list(chain.from_iterable(blocks.values()))
+    place_of = _placer(blocks)
+    names, segments = _columns(rows, blocks, np.ones(len(rows)))
+    problems += _nameless(names, segments, place_of)
+    segments, num_dropped = judge_segments(segments, place_of, invalid, problems)
+    durations = _known_durations({name: video.duration for name, video in videos.items()}, invalid, problems)
+    refuse_problems(source, problems)
+    scenes = Vocabulary(tuple(dict.fromkeys(video.scene for video in videos.values() if video.scene)))
+    return Annotations(
+        tuple(videos),
+        Vocabulary(names),
+        segments,
+        durations,
+        tuple(video.subset or "" for video in videos.values()),
+        scenes.ids_of((video.scene or "" for video in videos.values()), unknown=NO_SCENE),
+        scenes,
+        num_dropped,
+    )
+
+
+def read_predictions(path: Path | str, invalid: Invalid = "drop") -> Predictions:
+    """Read an ActivityNet prediction file, gzipped or not.
+
+    Parameters
+    ----------
+    path
+        The file.
+    invalid
+        What to do with segments that end at or before their start, or hold an infinite number. A NaN score is refused
+        unless ``"keep"``. ``"error"`` also refuses a video id that occurs twice (otherwise the last entry counts).
+
+    Returns
+    -------
+    Predictions
+        Rows in the order of the file; the vocabulary by first appearance.
+
+    Raises
+    ------
+    InputError
+        Unreadable, not JSON, not a prediction file, or fields that break a rule, each with its place.
+    """
+    source = checked_source(path, invalid)
+    content, problems = decode_predictions(source, list_repeated=invalid == "error")
+    video_ids = tuple(dict.fromkeys(chain(content.results, content.scenes)))
+    blocks = {f"results[{name!r}]": rows for name, rows in content.results.items()}
+    rows = list(chain.from_iterable(blocks.values()))
+    place_of = _placer(blocks)
+    names, segments = _columns(rows, blocks, np.fromiter(map(attrgetter("score"), rows), np.float64, len(rows)))
+    problems += _nameless(names, segments, place_of)
+    if invalid != "keep":
+        problems += list_rows(np.isnan(segments.score), place_of, "the score is NaN; a score is a number")
+    segments, num_dropped = judge_segments(segments, place_of, invalid, problems)
+    scenes, scene_scores = _scene_table(content.scenes, video_ids, problems)
+    refuse_problems(source, problems)
+    return Predictions(video_ids, Vocabulary(names), segments, Vocabulary(scenes), scene_scores, num_dropped)
+
+
+def write_predictions(predictions: Predictions, path: Path | str) -> None:
+    """Write predictions as ActivityNet JSON; a name that ends in .gz is zipped.
+
+    Rows are grouped by video, their order within a video kept. Equal predictions give equal bytes.
+
+    Raises
+    ------
+    InputError
+        A segment or score is not finite: JSON has no word for it.
+    OutputError
+        The file cannot be written.
+    """
+    write_json_bytes(Path(path), encode_predictions(predictions))
+
+
+def write_annotations(annotations: Annotations, path: Path | str) -> None:
+    """Write annotations as ActivityNet JSON; a name that ends in .gz is zipped.
+
+    Rows are grouped by video, their order within a video kept; unknown durations and scenes are left out.
+
+    Raises
+    ------
+    InputError
+        A segment is not finite: JSON has no word for it.
+    OutputError
+        The file cannot be written.
+    """
+    write_json_bytes(Path(path), encode_annotations(annotations))
+
+
+def _columns(
+    rows: Sequence[Instance] | Sequence[Detection], blocks: Mapping[str, Sequence[object]], score: Floats
+) -> tuple[tuple[str, ...], Segments]:
+    labels = list(map(attrgetter("label"), rows))
+    id_of = {name: index for index, name in enumerate(dict.fromkeys(labels))}
+    label = np.fromiter(map(id_of.__getitem__, labels), np.int32, len(rows))
+    ends = np.fromiter(chain.from_iterable(map(attrgetter("segment"), rows)), np.float64, 2 * len(rows))
+    counts = [len(block) for block in blocks.values()]
+    video = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    return tuple(id_of), Segments(video, label, ends[::2], ends[1::2], score)
+
+
+def _placer(blocks: Mapping[str, Sequence[object]]) -> PlaceOf:
+    places = list(blocks)
+    offset = list(accumulate((len(block) for block in blocks.values()), initial=0))
+
+    def place_of(row: int) -> str:
+        block = int(np.searchsorted(offset, row, side="right")) - 1
+        return f"{places[block]}[{row - offset[block]}]"
+
+    return place_of
+
+
+def _nameless(names: tuple[str, ...], segments: Segments, place_of: PlaceOf) -> list[str]:
+    if "" not in names:
+        return []
+    return list_rows(segments.label == names.index(""), place_of, "the label is empty; a label is a name")
+
+
+def _known_durations(durations: Mapping[str, float | None], invalid: Invalid, problems: list[str]) -> Floats:
+    known = np.array([math.nan if value is None else value for value in durations.values()], np.float64)
+    usable = (known > 0) & (known < np.inf)
+    if invalid == "error":
+        problems += [
+            f"database[{name!r}].duration: {value}; a duration is a positive number of seconds"
+            for (name, value), good in zip(durations.items(), usable.tolist(), strict=True)
+            if value is not None and not good
+        ]
+    return np.where(usable, known, np.nan)
+
+
+def _scene_table(
+    scenes: Mapping[str, Iterable[SceneScore]], video_ids: Sequence[str], problems: list[str]
+) -> tuple[tuple[str, ...], Floats]:
+    names = tuple(dict.fromkeys(entry.label for entries in scenes.values() for entry in entries))
+    column = {name: index for index, name in enumerate(names)}
+    row = {name: index for index, name in enumerate(video_ids)}
+    table = np.full((len(video_ids), len(names)), np.nan)
+    for video_id, entries in scenes.items():
+        for index, entry in enumerate(entries):
+            cell = row[video_id], column[entry.label]
+            if not entry.label or not math.isfinite(entry.score) or not np.isnan(table[cell]):
+                rule = "a scene has a name, a finite score, and occurs once a video"
+                problems.append(f"scenes[{video_id!r}][{index}]: {entry.label!r} with score {entry.score}; {rule}")
+            table[cell] = entry.score
+    return names, table
