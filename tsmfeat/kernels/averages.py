@@ -1,0 +1,173 @@
+"""Weighted averages of segments that several models share."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from tsmfeat.kernels.ordering import Floats, Indexes, count_order, sort_rows
+from tsmfeat.kernels.unions import Rows
+
+
+class Voices(NamedTuple):
+    """Who says what, and how much it counts.
+
+    Attributes
+    ----------
+    model
+        int32 (N,): the model of each row, never falling.
+    weight
+        float64 (M,): positive.
+    """
+
+    model: npt.NDArray[np.int32]
+    weight: Floats
+
+
+@njit(cache=True, nogil=True)
+def average_segments(rows: Rows, voices: Voices, absent_counts: bool) -> Rows:
+    """Average the scores of rows with equal video, label, start and end over the models.
+
+    A model that says one segment several times counts with its highest score.
+
+    Parameters
+    ----------
+    rows
+        In any order within a model; no NaN.
+    voices
+        The model of each row, and the weights.
+    absent_counts
+        Whether a model without the segment counts as a score of 0; otherwise it is left out of the average.
+
+    Returns
+    -------
+    Rows
+        Sorted by (video, label, start, end), no two equal.
+
+    Examples
+    --------
+    >>> same = np.zeros(2, np.int32)
+    >>> rows = Rows(same, same, np.zeros(2), np.ones(2), np.array([0.8, 0.6]))
+    >>> voices = Voices(np.array([0, 1], np.int32), np.array([3.0, 1.0]))
+    >>> average_segments(rows, voices, True).score.round(9).tolist()
+    [0.75]
+    """
+    order = order_segments(rows)
+    averages = _empty_rows(len(order))
+    total = voices.weight.sum()
+    kept = first = 0
+    while first < len(order):
+        last = first + 1
+        while last < len(order) and _is_same_segment(rows, order[first], order[last]):
+            last += 1
+        row = order[first]
+        averages.video[kept], averages.label[kept] = rows.video[row], rows.label[row]
+        averages.start[kept], averages.end[kept] = rows.start[row], rows.end[row]
+        voiced, weight = _sum_voices(rows, order[first:last], voices)
+        averages.score[kept] = voiced / (total if absent_counts else weight)
+        kept += 1
+        first = last
+    return Rows(
+        averages.video[:kept],
+        averages.label[:kept],
+        averages.start[:kept],
+        averages.end[:kept],
+        averages.score[:kept],
+    )
+
+
+@njit(cache=True, nogil=True)
+def order_segments(rows: Rows) -> Indexes:
+    """Return the row numbers by (video, label, start, end), equal rows in their own order.
+
+    Parameters
+    ----------
+    rows
+        No NaN.
+
+    Returns
+    -------
+    int64 (N,)
+    """
+    order = count_order(count_order(np.arange(len(rows.start)), rows.label), rows.video)
+    spare = np.empty_like(order)
+    first = 0
+    for place in range(1, len(order) + 1):
+        if place == len(order) or not _is_same_group(rows, order[first], order[place]):
+            sort_rows(order, first, place, rows.start, rows.end, spare)
+            first = place
+    return order
+
+
+@njit(cache=True, nogil=True)
+def rank_segments(rows: Rows) -> Indexes:
+    """Return the row numbers by video, then decreasing score, then start; the rest in their own order.
+
+    Parameters
+    ----------
+    rows
+        Sorted by video; no NaN.
+
+    Returns
+    -------
+    int64 (N,)
+
+    Examples
+    --------
+    >>> same = np.zeros(2, np.int32)
+    >>> rank_segments(Rows(same, same, np.zeros(2), np.ones(2), np.array([0.6, 0.8]))).tolist()
+    [1, 0]
+    """
+    order = np.arange(len(rows.start))
+    spare = np.empty_like(order)
+    falling = -rows.score
+    first = 0
+    for place in range(1, len(order) + 1):
+        if place == len(order) or rows.video[place] != rows.video[first]:
+            sort_rows(order, first, place, falling, rows.start, spare)
+            first = place
+    return order
+
+
+@njit(cache=True, nogil=True)
+def _sum_voices(rows: Rows, same: Indexes, voices: Voices) -> tuple[float, float]:
+    """Return the weighted sum of each model's best score, and the weight of the models that speak."""
+    voiced = weight = 0.0
+    place = 0
+    while place < len(same):
+        model = voices.model[same[place]]
+        best = rows.score[same[place]]
+        place += 1
+        while place < len(same) and voices.model[same[place]] == model:
+            best = max(best, rows.score[same[place]])
+            place += 1
+        voiced += voices.weight[model] * best
+        weight += voices.weight[model]
+    return voiced, weight
+
+
+@njit(cache=True, nogil=True)
+def _is_same_group(rows: Rows, one: int, other: int) -> bool:
+    return bool(rows.video[one] == rows.video[other] and rows.label[one] == rows.label[other])
+
+
+@njit(cache=True, nogil=True)
+def _is_same_segment(rows: Rows, one: int, other: int) -> bool:
+    return bool(
+        rows.start[one] == rows.start[other]
+        and rows.end[one] == rows.end[other]
+        and rows.label[one] == rows.label[other]
+        and rows.video[one] == rows.video[other]
+    )
+
+
+@njit(cache=True, nogil=True)
+def _empty_rows(count: int) -> Rows:
+    return Rows(
+        np.empty(count, np.int32),
+        np.empty(count, np.int32),
+        np.empty(count, np.float64),
+        np.empty(count, np.float64),
+        np.empty(count, np.float64),
+    )
