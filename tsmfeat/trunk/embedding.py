@@ -1,0 +1,196 @@
+"""Clips of uint8 frames become float16 embeddings, batch by batch on one device."""
+
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tsmfeat.errors import InputError
+from tsmfeat.trunk.folding import fold_norms
+from tsmfeat.trunk.transfer import NUM_BUFFERS, UploadBuffers, download, wait
+from tsmfeat.trunk.tsm import TemporalShiftTrunk
+
+# RGB mean and standard deviation of ImageNet on a scale of 0 to 1: what every torchvision network was trained with.
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+FLOAT16_MAX = 65504.0
+
+Clips = npt.NDArray[np.uint8] | Tensor
+Embeddings = npt.NDArray[np.float16]
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Embedder:
+    """A trunk on a device, ready for clips: call it, or `start` a batch and fetch its embeddings later.
+
+    A copy of the trunk with folded norms is used; the trunk itself is left as it is. Leaving the context frees the
+    device's memory.
+
+    Parameters
+    ----------
+    trunk
+        In eval mode.
+    device
+        Resolved: ``"cpu"`` or ``"cuda:N"`` (`tsmfeat.trunk.device.resolve_device`).
+    precision
+        Resolved: ``"fp32"`` (TF32 is off), ``"bf16"`` or ``"fp16"`` (autocast).
+    batch_size
+        Clips in one forward pass.
+    pad
+        Whether a smaller batch is filled up with zeros to `batch_size`, so that the device sees one shape only.
+        `None`: on CUDA, where a new shape costs a new choice of kernels; on the CPU it would only be lost work.
+
+    Examples
+    --------
+    >>> from tsmfeat.trunk.tsm import build_trunk
+    >>> with Embedder(build_trunk("resnet18", num_frames=2), "cpu", "fp32", batch_size=4) as embed:
+    ...     embeddings = embed(np.zeros((5, 2, 32, 32, 3), np.uint8))
+    >>> embeddings.shape, embeddings.dtype
+    ((5, 512), dtype('float16'))
+    """
+
+    def __init__(
+        self, trunk: TemporalShiftTrunk, device: str, precision: str, batch_size: int, pad: bool | None = None
+    ) -> None:
+        self.num_frames, self.embedding_size = trunk.num_frames, trunk.embedding_size
+        self.batch_size = batch_size
+        self._device = torch.device(device)
+        self._dtype = _DTYPES[precision]
+        self._pad = self._device.type == "cuda" if pad is None else pad
+        network = fold_norms(trunk).to(memory_format=torch.channels_last)
+        self._network: TemporalShiftTrunk | None = network.to(self._device)
+        mean, std = torch.tensor((MEAN, STD), dtype=torch.float64).view(2, 3, 1, 1)
+        self._scale = (1 / (255 * std)).to(self._device, torch.float32)
+        self._offset = (-mean / std).to(self._device, torch.float32)
+        self._buffers = UploadBuffers(self._device, batch_size)
+
+    def __enter__(self) -> Self:
+        """Return the embedder itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Free the network and the buffers."""
+        self._network = None
+        self._buffers.clear()
+
+    def __call__(self, clips: Clips) -> Embeddings:
+        """Embed any number of clips.
+
+        Parameters
+        ----------
+        clips
+            uint8 ``[n, num_frames, H, W, 3]``, RGB; n may be 0.
+
+        Returns
+        -------
+        numpy.ndarray
+            float16 ``(n, D)``.
+
+        Raises
+        ------
+        InputError
+            Another shape or dtype, or an embedding that float16 cannot hold.
+        """
+        self._require_clips(clips)
+        rows = [np.empty((0, self.embedding_size), np.float16)]
+        waiting: deque[Callable[[], Embeddings]] = deque()
+        for first in range(0, len(clips), self.batch_size):
+            waiting.append(self.start(clips[first : first + self.batch_size]))
+            # One batch is filled while the device works on the other.
+            if len(waiting) == NUM_BUFFERS:
+                rows.append(waiting.popleft()())
+        rows.extend(fetch() for fetch in waiting)
+        return np.concatenate(rows)
+
+    def start(self, clips: Clips) -> Callable[[], Embeddings]:
+        """Begin to embed one batch; on CUDA this returns before the device is done.
+
+        Parameters
+        ----------
+        clips
+            uint8 ``[n, num_frames, H, W, 3]``, RGB, with n from 1 to `batch_size`. They are copied: the caller may
+            fill the array again at once.
+
+        Returns
+        -------
+        callable
+            Waits for the device and returns float16 ``(n, D)``.
+
+        Raises
+        ------
+        InputError
+            Another shape or dtype. An embedding that float16 cannot hold is raised by the callable.
+        """
+        self._require_clips(clips)
+        if self._network is None or not 1 <= len(clips) <= self.batch_size:
+            found = "after the embedder was closed" if self._network is None else f"of {len(clips)} clips"
+            raise InputError(f"a batch {found}; expected 1 to {self.batch_size} clips", "split the clips")
+        with torch.inference_mode():
+            batch = self._buffers.upload(clips, self._pad)
+            host, done = download(self._forward(self._network, batch)[: len(clips)])
+
+        def fetch() -> Embeddings:
+            wait(done)
+            return to_float16(host.numpy())
+
+        return fetch
+
+    def _require_clips(self, clips: Clips) -> None:
+        uint8 = clips.dtype in (np.uint8, torch.uint8)
+        if not uint8 or clips.ndim != 5 or clips.shape[1] != self.num_frames or clips.shape[4] != 3:
+            raise InputError(
+                f"clips are {clips.dtype} of shape {tuple(clips.shape)}; "
+                f"expected uint8 (n, {self.num_frames}, H, W, 3)",
+                "decode to RGB, num_frames frames a clip",
+            )
+
+    def _forward(self, network: TemporalShiftTrunk, batch: Tensor) -> Tensor:
+        # Moving the channels forward only renames the axes: the memory is channels_last as it comes.
+        frames = batch.permute(0, 1, 4, 2, 3).to(torch.float32).mul_(self._scale).add_(self._offset)
+        autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
+        # cuDNN would round the factors of float32 convolutions to ten bits (TF32) unless told not to.
+        with autocast, torch.backends.cudnn.flags(enabled=True, benchmark=self._pad, allow_tf32=False):
+            embeddings: Tensor = network(frames)
+        return embeddings
+
+
+def to_float16(embeddings: npt.NDArray[np.float32]) -> Embeddings:
+    """Round embeddings to what a store holds.
+
+    Parameters
+    ----------
+    embeddings
+        float32 ``(n, D)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        float16 ``(n, D)``.
+
+    Raises
+    ------
+    InputError
+        NaN, infinity, or a value beyond 65504: the first such clip is named.
+
+    Examples
+    --------
+    >>> to_float16(np.array([[0.5, 65504.0]], np.float32))
+    array([[5.00e-01, 6.55e+04]], dtype=float16)
+    """
+    fits = (np.abs(embeddings) <= FLOAT16_MAX).all(axis=1)
+    if not fits.all():
+        clip = int(np.argmin(fits))
+        largest = float(np.abs(embeddings[clip]).max())
+        raise InputError(
+            f"clip {clip} of the batch has an embedding of magnitude {largest:g}; float16 holds at most 65504",
+            "use another checkpoint, or --precision bf16 or fp32 if it is fp16",
+        )
+    return embeddings.astype(np.float16)

@@ -1,0 +1,107 @@
+"""Reading foreign checkpoint files: plain weights only, never code."""
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tsmfeat.errors import CheckpointError
+
+# torchvision and mmaction2 put the first digits of a file's SHA-256 into its name. Digits without a letter may be
+# a date, and are left alone.
+_NAME_DIGEST = re.compile(r"-((?=[0-9]*[a-f])[0-9a-f]{8,64})\.[a-z]+$")
+_REFUSED_NAME = re.compile(r"(?:GLOBAL |class |function )([\w.]+\.\w+)")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "state_dict_ema")
+# What a damaged or hostile file can make torch.load raise.
+_DAMAGED = (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, OSError, MemoryError,
+            ArithmeticError, ImportError, AssertionError, pickle.UnpicklingError)  # fmt: skip
+
+
+def is_safetensors(path: Path) -> bool:
+    """Tell our own format from torch's by a file's first bytes.
+
+    Raises
+    ------
+    CheckpointError
+        No such file, not a regular file, empty, or of neither format.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist" if not path.exists() else "is not a regular file"
+        raise CheckpointError(f"{path}: {what}; a checkpoint is a file", "check --checkpoint")
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(9)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from error
+    if head.startswith((b"PK\x03\x04", b"\x80")):
+        return False
+    if head[8:] == b"{":
+        return True
+    found = "is empty" if not head else "is neither a torch file nor safetensors"
+    raise CheckpointError(f"{path}: {found}", "download or copy the checkpoint again")
+
+
+def require_name_digest(path: Path, file_sha256: str) -> None:
+    """Refuse a file whose name states another SHA-256 than it has: torch itself does not see a flipped byte.
+
+    Raises
+    ------
+    CheckpointError
+        The digits in the name are not the first of `file_sha256`.
+
+    Examples
+    --------
+    >>> require_name_digest(Path("resnet18-f37072fd.pth"), "f37072fd47e89c5e")
+    >>> require_name_digest(Path("run-20240131.pth"), "f37072fd47e89c5e")
+    """
+    match = _NAME_DIGEST.search(path.name)
+    if match and not file_sha256.startswith(match[1]):
+        raise CheckpointError(
+            f"{path}: its SHA-256 begins with {file_sha256[:8]}, its name says {match[1]}; the file is damaged",
+            "download it again, or rename the file if these digits are not a SHA-256",
+        )
+
+
+def read_torch_file(path: Path) -> dict[str, Any]:
+    """Read the state dict of a torch file, on the CPU, with ``weights_only``.
+
+    Returns
+    -------
+    dict
+        Values by name, not yet checked. A training checkpoint's ``state_dict`` or ``model`` is unwrapped.
+
+    Raises
+    ------
+    CheckpointError
+        The file is damaged, holds other Python objects than tensors and plain values, or no state dict.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except _DAMAGED as error:
+        raise _refusal(path, error) from error
+    for key in _WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not isinstance(content, dict) or not content:
+        raise CheckpointError(f"{path}: holds no state dict (tensors by name)", "save model.state_dict() with torch")
+    return {str(name): value for name, value in content.items()}
+
+
+def _refusal(path: Path, error: BaseException) -> CheckpointError:
+    text = str(error)
+    if isinstance(error, pickle.UnpicklingError) and "nsupported" in text:
+        match = _REFUSED_NAME.search(text)
+        culprit = f" ({match[1]})" if match else ""
+        return CheckpointError(
+            f"{path}: holds Python objects beside tensors{culprit}; torch.load refused it with weights_only, because "
+            "reading them could run code",
+            "where you trust the file, load it in a script of yours and torch.save its plain state_dict",
+        )
+    first = text.splitlines()[0][:120] if text else ""
+    return CheckpointError(
+        f"{path}: damaged, torch cannot read it ({type(error).__name__}: {first})",
+        "download or copy the checkpoint again",
+    )
