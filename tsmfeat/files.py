@@ -1,10 +1,14 @@
 """Atomic writes, digests, and safetensors with a JSON header: the floor every room may stand on."""
 
+import errno
 import hashlib
 import json
 import os
+import re
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,11 @@ from safetensors.numpy import save
 from tsmfeat.errors import CheckpointError, OutputError
 
 TEMPORARY_SUFFIX = ".tmp"
+STALE_SECONDS = 24 * 3600.0
+# Marks the temporary files of this very process: a process id alone may be that of a dead run (containers start at 1).
+_RUN = uuid.uuid4().hex[:8]
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,9})-(?P<run>[0-9a-f]{8})-[0-9a-f]{8}\.tmp")
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK}
 _HEADER_KEY = "tsmfeat"
 _BLOCK_BYTES = 1 << 22
 
@@ -94,7 +103,7 @@ def write_atomically(
     FileExistsError
         The name exists and `replace` is false.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{_RUN}-{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
     try:
         try:
             _write_and_flush(temporary, chunks)
@@ -102,7 +111,7 @@ def write_atomically(
                 check(temporary)
             _publish(temporary, path, replace=replace)
         finally:
-            temporary.unlink(missing_ok=True)
+            remove_file(temporary)
         flush_folder(path.parent)
     except FileExistsError:
         raise
@@ -131,9 +140,9 @@ def _publish(temporary: Path, path: Path, *, replace: bool) -> None:
         return
     try:
         os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
         # A file system without hard links: the names used here are unique, so a rename loses nothing.
         if path.exists():
             raise FileExistsError(str(path)) from None
@@ -147,6 +156,68 @@ def flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its missing parents, each so that it survives a power cut.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made, or a file has its name.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    try:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - one module to watch in the crash tests: os
+        flush_folder(folder.parent)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be made ({error.strerror or error})", "choose another folder with -o"
+        ) from error
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file; one that is gone already is no error."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 - as above
+
+
+def rename_file(path: Path, target: Path) -> None:
+    """Give a file another name in its folder, replacing what has that name, and flush the folder."""
+    os.replace(path, target)  # noqa: PTH105 - as above
+    flush_folder(target.parent)
+
+
+def remove_stale_temporaries(folder: Path, is_mine: Callable[[str], bool]) -> None:
+    """Remove what killed runs left: my own temporary files whose process is gone, and any older than 24 hours.
+
+    Parameters
+    ----------
+    folder
+        Where `write_atomically` wrote; not searched below.
+    is_mine
+        Called with the final name a temporary file was meant for.
+    """
+    for path in list(folder.iterdir()):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match is None:
+            continue
+        mine = is_mine(match["name"]) and _process_is_gone(int(match["pid"]), match["run"])
+        with suppress(FileNotFoundError):
+            if mine or time.time() - path.stat().st_mtime > STALE_SECONDS:
+                remove_file(path)
+
+
+def _process_is_gone(pid: int, run: str) -> bool:
+    if pid == os.getpid():
+        return run != _RUN
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return error.errno == errno.ESRCH
+    return False
 
 
 def write_text(path: Path, text: str) -> None:
@@ -204,6 +275,18 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], di
                 f"{path}: tensor {name!r} holds NaN or infinity", "the file is damaged: make it again"
             )
     return tensors, header
+
+
+def is_safetensors(path: Path) -> bool:
+    """Tell by its first bytes whether a file is laid out as safetensors; false where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(9)
+            size = stream.seek(0, os.SEEK_END)
+    except OSError:
+        return False
+    # Eight bytes of header length, then a JSON object: no text file states so small a number.
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size
 
 
 def read_header(path: Path) -> dict[str, Any]:
