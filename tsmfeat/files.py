@@ -306,7 +306,10 @@ def read_header(path: Path) -> dict[str, Any]:
         ) from error
     if text is None:
         raise CheckpointError(f"{path}: a safetensors file without a tsmfeat header", "pass a checkpoint of tsmfeat's")
-    header = json.loads(text)
+    try:
+        header = json.loads(text)
+    except ValueError:
+        header = None
     if not isinstance(header, dict):
         raise CheckpointError(f"{path}: its tsmfeat header is not a JSON object", "the file is damaged: make it again")
     return header
