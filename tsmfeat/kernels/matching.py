@@ -134,9 +134,9 @@ def _same_score(one: float, other: float) -> bool:
 
 @njit(cache=True, nogil=True)
 def match_detections(
-    ranking: Ranking, detections: Pieces, truth_offset: Indexes, truths: Pieces, rule: MatchRule
+    offset: Indexes, detections: Pieces, truth_offset: Indexes, truths: Pieces, rule: MatchRule
 ) -> tuple[Bits, int]:
-    """Decide for each ranked detection at which thresholds it is a true positive.
+    """Decide for each detection at which thresholds it is a true positive.
 
     A detection looks at the truths of its video and class by decreasing tIoU, of equal ones the later first. For each
     threshold by itself it stops as a false positive at the first truth below the threshold, passes over truths already
@@ -144,10 +144,10 @@ def match_detections(
 
     Parameters
     ----------
-    ranking
-        The order of the detections.
+    offset
+        int64 (at least K + 1,): class k owns the detections ``offset[k]:offset[k + 1]``.
     detections
-        P segments in the order of their file; the video is -1 where no truth knows it.
+        P segments by class, within a class in rank order; the video is -1 where no truth knows it.
     truth_offset
         int64 (K + 1,): class k owns the truths ``truth_offset[k]:truth_offset[k + 1]``.
     truths
@@ -158,7 +158,7 @@ def match_detections(
     Returns
     -------
     hits
-        uint64 (P,): bit t of entry i is set where detection ``ranking.rows[i]`` is a true positive at threshold t.
+        uint64 (P,): bit t is set where the detection is a true positive at threshold t.
     num_at_threshold
         Pairs of a detection and a truth whose tIoU lies within 1e-9 of a threshold.
 
@@ -168,7 +168,7 @@ def match_detections(
     too little for every threshold are never sorted, and nothing is sorted for the others but the few that are passed
     over.
     """
-    hits = np.zeros(len(ranking.rows), np.uint64)
+    hits = np.zeros(len(detections.video), np.uint64)
     locks = np.zeros(len(truths.video), np.uint64)
     tious = np.empty(len(truths.video), np.float64)
     # Where the truths of the class at hand lie for each video. Filled and emptied class by class: no table of classes
@@ -179,16 +179,16 @@ def match_detections(
     num_at_threshold = 0
     for group in range(len(truth_offset) - 1):
         _point_to_truths(truths.video, truth_offset[group], truth_offset[group + 1], first, beyond)
-        for place in range(ranking.offset[group], ranking.offset[group + 1]):
-            row = ranking.rows[place]
-            video = detections.video[row]
+        for place in range(offset[group], offset[group + 1]):
+            video = detections.video[place]
             if video < 0 or video >= len(beyond) or beyond[video] == 0:
                 continue
-            low, high = first[video], beyond[video]
-            best = _fill_tious(tious[low:high], detections, row, truths, low, rule.undefined_matches)
-            if tious[low + best] >= lowest:
-                num_at_threshold += _count_at_threshold(tious[low:high], rule.thresholds)
-                hits[place] = _take_truths(tious[low:high], locks[low:high], best, rule.thresholds)
+            span = (first[video], beyond[video])
+            piece = (detections.start[place], detections.end[place])
+            best = _fill_tious(tious, truths, span, piece, rule.undefined_matches)
+            if tious[best] >= lowest:
+                num_at_threshold += _count_at_threshold(tious, span, rule.thresholds)
+                hits[place] = _take_truths(tious, locks, span, best, rule.thresholds)
         beyond[truths.video[truth_offset[group] : truth_offset[group + 1]]] = 0
     return hits, num_at_threshold
 
@@ -202,38 +202,42 @@ def _point_to_truths(video: npt.NDArray[np.int32], low: int, high: int, first: I
 
 
 @njit(cache=True, nogil=True)
-def _fill_tious(tious: Floats, detections: Pieces, row: int, truths: Pieces, low: int, undefined_matches: bool) -> int:
-    start, end = detections.start[row], detections.end[row]
-    best = 0
-    for k in range(len(tious)):
-        truth_start, truth_end = truths.start[low + k], truths.end[low + k]
-        inner = max(0.0, min(end, truth_end) - max(start, truth_start))
+def _fill_tious(
+    tious: Floats, truths: Pieces, span: tuple[int, int], piece: tuple[float, float], undefined_matches: bool
+) -> int:
+    start, end = piece
+    best = span[0]
+    for truth in range(span[0], span[1]):
+        truth_start, truth_end = truths.start[truth], truths.end[truth]
+        inner = (end if end < truth_end else truth_end) - (start if start > truth_start else truth_start)
+        if not inner > 0.0:
+            inner = 0.0
         union = (truth_end - truth_start) + (end - start) - inner
         if union > 0.0:
-            tious[k] = inner / union
+            tious[truth] = inner / union
         elif undefined_matches and not union < 0.0:
             # 0 / 0 or NaN: an ascending sort puts it last, its reversal first, and no comparison stops it.
-            tious[k] = np.inf
+            tious[truth] = np.inf
         else:
-            tious[k] = 0.0
-        if tious[k] >= tious[best]:
-            best = k
+            tious[truth] = 0.0
+        if tious[truth] >= tious[best]:
+            best = truth
     return best
 
 
 @njit(cache=True, nogil=True)
-def _count_at_threshold(tious: Floats, thresholds: Floats) -> int:
+def _count_at_threshold(tious: Floats, span: tuple[int, int], thresholds: Floats) -> int:
     count = 0
-    for tiou in tious:
+    for truth in range(span[0], span[1]):
         for threshold in thresholds:
-            if abs(tiou - threshold) <= _BESIDE_THRESHOLD:
+            if abs(tious[truth] - threshold) <= _BESIDE_THRESHOLD:
                 count += 1
                 break
     return count
 
 
 @njit(cache=True, nogil=True)
-def _take_truths(tious: Floats, locks: Bits, best: int, thresholds: Floats) -> np.uint64:
+def _take_truths(tious: Floats, locks: Bits, span: tuple[int, int], best: int, thresholds: Floats) -> np.uint64:
     searching = np.uint64(0)
     for t in range(len(thresholds)):
         searching |= np.uint64(1) << np.uint64(t)
@@ -250,13 +254,13 @@ def _take_truths(tious: Floats, locks: Bits, best: int, thresholds: Floats) -> n
             return taken
         # Every threshold is above -1: what has been looked at ends the search when it comes up again.
         tious[best] = -1.0
-        best = _latest_of_largest(tious)
+        best = _latest_of_largest(tious, span)
 
 
 @njit(cache=True, nogil=True)
-def _latest_of_largest(values: Floats) -> int:
-    best = 0
-    for k in range(1, len(values)):
-        if values[k] >= values[best]:
-            best = k
+def _latest_of_largest(values: Floats, span: tuple[int, int]) -> int:
+    best = span[0]
+    for place in range(span[0], span[1]):
+        if values[place] >= values[best]:
+            best = place
     return best
