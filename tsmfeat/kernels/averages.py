@@ -56,25 +56,23 @@ def average_segments(rows: Rows, voices: Voices, absent_counts: bool) -> Rows:
     order = order_segments(rows)
     averages = _empty_rows(len(order))
     total = voices.weight.sum()
-    kept = first = 0
-    while first < len(order):
-        last = first + 1
-        while last < len(order) and _is_same_segment(rows, order[first], order[last]):
-            last += 1
-        row = order[first]
-        averages.video[kept], averages.label[kept] = rows.video[row], rows.label[row]
-        averages.start[kept], averages.end[kept] = rows.start[row], rows.end[row]
-        voiced, weight = _sum_voices(rows, order[first:last], voices)
+    settled = voiced = weight = best = 0.0  # settled: the voices of the models before this one
+    model = kept = -1
+    for place in range(len(order)):
+        row = order[place]
+        if place == 0 or not _is_same_segment(rows, order[place - 1], row):
+            kept += 1
+            averages.video[kept], averages.label[kept] = rows.video[row], rows.label[row]
+            averages.start[kept], averages.end[kept] = rows.start[row], rows.end[row]
+            voiced, weight, model = 0.0, 0.0, -1
+        if voices.model[row] == model:
+            best = max(best, rows.score[row])
+        else:
+            model, best, settled = voices.model[row], rows.score[row], voiced
+            weight += voices.weight[model]
+        voiced = settled + voices.weight[model] * best
         averages.score[kept] = voiced / (total if absent_counts else weight)
-        kept += 1
-        first = last
-    return Rows(
-        averages.video[:kept],
-        averages.label[:kept],
-        averages.start[:kept],
-        averages.end[:kept],
-        averages.score[:kept],
-    )
+    return _first_rows(averages, kept + 1)
 
 
 @njit(cache=True, nogil=True)
@@ -130,29 +128,12 @@ def rank_segments(rows: Rows) -> Indexes:
     return order
 
 
-@njit(cache=True, nogil=True)
-def _sum_voices(rows: Rows, same: Indexes, voices: Voices) -> tuple[float, float]:
-    """Return the weighted sum of each model's best score, and the weight of the models that speak."""
-    voiced = weight = 0.0
-    place = 0
-    while place < len(same):
-        model = voices.model[same[place]]
-        best = rows.score[same[place]]
-        place += 1
-        while place < len(same) and voices.model[same[place]] == model:
-            best = max(best, rows.score[same[place]])
-            place += 1
-        voiced += voices.weight[model] * best
-        weight += voices.weight[model]
-    return voiced, weight
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _is_same_group(rows: Rows, one: int, other: int) -> bool:
     return bool(rows.video[one] == rows.video[other] and rows.label[one] == rows.label[other])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _is_same_segment(rows: Rows, one: int, other: int) -> bool:
     return bool(
         rows.start[one] == rows.start[other]
@@ -171,3 +152,8 @@ def _empty_rows(count: int) -> Rows:
         np.empty(count, np.float64),
         np.empty(count, np.float64),
     )
+
+
+@njit(cache=True, nogil=True)
+def _first_rows(rows: Rows, count: int) -> Rows:
+    return Rows(rows.video[:count], rows.label[:count], rows.start[:count], rows.end[:count], rows.score[:count])

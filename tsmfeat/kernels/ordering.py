@@ -80,14 +80,14 @@ def sort_rows(
         width *= 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _follows(one: int, other: int, major: npt.NDArray[Any], minor: npt.NDArray[Any]) -> bool:
     if major[one] != major[other]:
         return bool(major[one] > major[other])
     return bool(minor[one] > minor[other])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _insert(rows: Indexes, first: int, last: int, major: npt.NDArray[Any], minor: npt.NDArray[Any]) -> None:
     for place in range(first + 1, last):
         row = rows[place]

@@ -68,10 +68,12 @@ def unite_absorb(rows: Rows, threshold: float) -> Rows:
     kept = first = 0
     while first < len(order):
         last = _find_cluster_end(rows, first)
-        sort_rows(order, first, last, falling, rows.start, spare)
-        base = kept
-        for place in range(first, last):
-            kept = _absorb_row(rows, order[place], threshold, united, base, kept)
+        if last == first + 1:
+            _put_row(united, kept, rows, first)
+            kept += 1
+        else:
+            sort_rows(order, first, last, falling, rows.start, spare)
+            kept = _absorb_cluster(rows, order[first:last], threshold, united, kept)
         first = last
     return _trim_rows(united, kept)
 
@@ -146,7 +148,7 @@ def unite_sweep(rows: Rows, threshold: float) -> Rows:
     return _trim_rows(united, kept)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _find_cluster_end(rows: Rows, first: int) -> int:
     """Return where the stretch of touching segments ends: no rule unites across it, since tIoU is 0 there."""
     end = rows.end[first]
@@ -163,22 +165,31 @@ def _find_cluster_end(rows: Rows, first: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _absorb_row(rows: Rows, row: int, threshold: float, united: Rows, base: int, kept: int) -> int:
-    start, end, score = rows.start[row], rows.end[row], rows.score[row]
-    place = base
-    while place < kept:
-        if tiou(united.start[place], united.end[place], start, end) > threshold:
-            start, end = min(start, united.start[place]), max(end, united.end[place])
-            score = max(score, united.score[place])
-            for later in range(place + 1, kept):
-                _put_row(united, later - 1, united, later)
-            kept -= 1
-            place = base
-        else:
-            place += 1
-    _put_row(united, kept, rows, row)
-    united.start[kept], united.end[kept], united.score[kept] = start, end, score
-    return kept + 1
+def _absorb_cluster(rows: Rows, order: Indexes, threshold: float, united: Rows, base: int) -> int:
+    """Keep the rows in `united` from place `base` on; return the place after the last."""
+    kept = base
+    for row in order:
+        start, end, score = rows.start[row], rows.end[row], rows.score[row]
+        place = base
+        while place < kept:
+            if tiou(united.start[place], united.end[place], start, end) > threshold:
+                start, end = min(start, united.start[place]), max(end, united.end[place])
+                score = max(score, united.score[place])
+                _close_gap(united, place, kept)
+                kept -= 1
+                place = base
+            else:
+                place += 1
+        _put_row(united, kept, rows, row)
+        united.start[kept], united.end[kept], united.score[kept] = start, end, score
+        kept += 1
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def _close_gap(rows: Rows, gap: int, last: int) -> None:
+    for place in range(gap + 1, last):
+        _put_row(rows, place - 1, rows, place)
 
 
 @njit(cache=True, nogil=True)
@@ -201,14 +212,14 @@ def _find_root(parent: Indexes, row: int) -> int:
     return row
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _grow(united: Rows, place: int, start: float, end: float, score: float) -> None:
     united.start[place] = min(united.start[place], start)
     united.end[place] = max(united.end[place], end)
     united.score[place] = max(united.score[place], score)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _put_row(target: Rows, place: int, source: Rows, row: int) -> None:
     target.video[place] = source.video[row]
     target.label[place] = source.label[row]
@@ -225,9 +236,9 @@ def _copy_rows(rows: Rows) -> Rows:
 @njit(cache=True, nogil=True)
 def _trim_rows(rows: Rows, count: int) -> Rows:
     return Rows(
-        rows.video[:count].copy(),
-        rows.label[:count].copy(),
-        rows.start[:count].copy(),
-        rows.end[:count].copy(),
-        rows.score[:count].copy(),
+        rows.video[:count],
+        rows.label[:count],
+        rows.start[:count],
+        rows.end[:count],
+        rows.score[:count],
     )
