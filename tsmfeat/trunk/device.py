@@ -7,7 +7,7 @@ from tsmfeat.trunk.options import PRECISIONS
 
 # Pixels of a batch. CPU: convolutions are no faster on larger batches, but slower once the maps leave the caches.
 # CUDA: 64 clips of 8 frames at 256 x 256, a few GB of maps in bf16.
-_CPU_PIXELS = 1 << 20
+_CPU_PIXELS = 1 << 19
 _CUDA_PIXELS = 1 << 25
 _LARGEST_BATCH = 512
 
@@ -86,7 +86,7 @@ def default_batch_size(device: str, num_frames: int, height: int, width: int) ->
     Examples
     --------
     >>> default_batch_size("cpu", 4, 48, 48), default_batch_size("cuda:0", 8, 256, 256)
-    (113, 64)
+    (56, 64)
     """
     pixels = _CUDA_PIXELS if device.startswith("cuda") else _CPU_PIXELS
     return max(1, min(_LARGEST_BATCH, pixels // (num_frames * height * width)))

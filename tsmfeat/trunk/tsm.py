@@ -86,7 +86,7 @@ class TemporalShiftTrunk(nn.Module):
         for layer in self.children():
             maps = layer(maps)
         per_frame = maps.mean((2, 3), dtype=torch.promote_types(maps.dtype, torch.float32))
-        return per_frame.view(frames.shape[0], self.num_frames, -1).mean(1)
+        return per_frame.view(*frames.shape[:2], self.embedding_size).mean(1)
 
 
 def build_trunk(

@@ -1,0 +1,81 @@
+"""Options of a trunk: every value checked at once, with the remedy."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tsmfeat.errors import ConfigurationError
+from tsmfeat.trunk.options import PRECISIONS, SHIFTS, TRUNKS, TrunkOptions, random_seed
+from tsmfeat.trunk.specs import SPECS
+
+
+def test_defaults_are_those_of_the_contract():
+    options = TrunkOptions(checkpoint="random:0")
+    assert options.trunk == "resnext101_64x4d"
+    assert (options.num_frames, options.shift, options.shift_div) == (8, "auto", 8)
+    assert (options.precision, options.device, options.batch_size) == ("auto", "auto", None)
+
+
+def test_every_choice_is_accepted():
+    for trunk in TRUNKS:
+        for precision in PRECISIONS:
+            for shift in SHIFTS:
+                TrunkOptions(trunk, "weights.pth", precision=precision, shift=shift)
+    for device in ("auto", "cpu", "cuda", "cuda:0", "cuda:15"):
+        assert TrunkOptions("resnet18", "random:0", device=device).device == device
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "hint"),
+    [
+        ({"trunk": "resnext101_32x8"}, "resnext101_32x8", "did you mean 'resnext101_32x8d'"),
+        ({"trunk": "vit"}, "vit", "choose one of resnet18, resnet34"),
+        ({"checkpoint": ""}, "no default", "random:SEED"),
+        ({"checkpoint": "imagenet"}, "imagenet", "resnet18-f37072fd.pth"),
+        ({"checkpoint": "random:"}, "random:", "random:0"),
+        ({"checkpoint": "random:-1"}, "random:-1", "random:0"),
+        ({"checkpoint": "random:1.5"}, "random:1.5", "random:0"),
+        ({"checkpoint": "random:" + "9" * 5000}, "random:9", "random:0"),
+        ({"checkpoint": "random:١"}, "random:١", "random:0"),
+        ({"precision": "fp23"}, "precision 'fp23'", "did you mean 'fp32'"),
+        ({"precision": "half"}, "precision 'half'", "choose one of auto, fp32, bf16, fp16"),
+        ({"shift": "yes"}, "shift 'yes'", "choose one of auto, on, off"),
+        ({"num_frames": 0}, "num_frames is 0", ""),
+        ({"num_frames": True}, "num_frames is True", ""),
+        ({"num_frames": 8.0}, "num_frames is 8.0", ""),
+        ({"shift_div": 1}, "shift_div is 1; expected a whole number of at least 2", ""),
+        ({"batch_size": 0}, "batch_size is 0", ""),
+        ({"device": "gpu"}, "device 'gpu'", "cuda:N"),
+        ({"device": "cuda:"}, "device 'cuda:'", "cuda:N"),
+        ({"device": "cuda:-1"}, "device 'cuda:-1'", "cuda:N"),
+    ],
+)
+def test_values_that_cannot_be_carried_out_are_refused(changes, message, hint):
+    with pytest.raises(ConfigurationError) as caught:
+        TrunkOptions(**{"trunk": "resnet18", "checkpoint": "random:0"} | changes)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_that_is_not_a_seed_is_a_path():
+    assert random_seed("random:12") == 12
+    assert random_seed("random.pth") is None
+    assert random_seed("./random:12") is None
+
+
+def test_deep_nets_shift_every_second_block():
+    # By hand: 3 + 4 + 6 + 3 blocks, and 2 + 2 + 12 + 2 of 3 + 4 + 23 + 3.
+    assert len(SPECS["resnet50"].shifted_blocks) == 16
+    assert len(SPECS["resnet101"].shifted_blocks) == 18
+    assert SPECS["resnext101_64x4d"].shifted_blocks[:4] == ("layer1.0", "layer1.2", "layer2.0", "layer2.2")
+    assert SPECS["resnet18"].shifted_blocks[-1] == "layer4.1"
+
+
+def test_options_import_nothing_heavy():
+    code = (
+        "import sys, tsmfeat.trunk.options; print([m for m in ('torch', 'torchvision', 'numpy') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
