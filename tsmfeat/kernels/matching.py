@@ -173,15 +173,20 @@ def match_detections(
     tious = np.empty(len(truths.video), np.float64)
     # Where the truths of the class at hand lie for each video. Filled and emptied class by class: no table of classes
     # times videos is needed.
-    first = np.zeros(truths.video.max() + 1, np.int64)
-    beyond = np.zeros(len(first), np.int64)
-    lowest = rule.thresholds.min() - _BESIDE_THRESHOLD
+    num_videos = 0
+    for video in truths.video:
+        num_videos = max(num_videos, video + 1)
+    first = np.zeros(num_videos, np.int64)
+    beyond = np.zeros(num_videos, np.int64)
+    lowest = 1.0
+    for threshold in rule.thresholds:
+        lowest = min(lowest, threshold - _BESIDE_THRESHOLD)
     num_at_threshold = 0
     for group in range(len(truth_offset) - 1):
         _point_to_truths(truths.video, truth_offset[group], truth_offset[group + 1], first, beyond)
         for place in range(offset[group], offset[group + 1]):
             video = detections.video[place]
-            if video < 0 or video >= len(beyond) or beyond[video] == 0:
+            if video < 0 or video >= num_videos or beyond[video] == 0:
                 continue
             span = (first[video], beyond[video])
             piece = (detections.start[place], detections.end[place])
@@ -189,7 +194,8 @@ def match_detections(
             if tious[best] >= lowest:
                 num_at_threshold += _count_at_threshold(tious, span, rule.thresholds)
                 hits[place] = _take_truths(tious, locks, span, best, rule.thresholds)
-        beyond[truths.video[truth_offset[group] : truth_offset[group + 1]]] = 0
+        for truth in range(truth_offset[group], truth_offset[group + 1]):
+            beyond[truths.video[truth]] = 0
     return hits, num_at_threshold
 
 

@@ -45,25 +45,30 @@ def average_precisions(
     ceiling = np.empty(num_thresholds)
     for group in range(len(num_truths)):
         begin, end = offset[group], offset[group + 1]
-        _count_hits(hits[begin:end], num_hits)
-        ceiling[:] = 0.0
+        for t in range(num_thresholds):
+            num_hits[t] = 0
+            ceiling[t] = 0.0
+        for place in range(begin, end):
+            _add_bits(hits[place], num_hits)
         for place in range(end - 1, begin - 1, -1):
             bits = hits[place]
-            if bits == np.uint64(0):
-                continue
-            for t in range(num_thresholds):
-                if (bits >> np.uint64(t)) & np.uint64(1):
+            for t in range(num_thresholds if bits else 0):
+                if _is_set(bits, t):
                     ceiling[t] = max(ceiling[t], num_hits[t] / (place - begin + 1))
                     areas[group, t] += ceiling[t]
                     num_hits[t] -= 1
-        areas[group] /= num_truths[group]
+        for t in range(num_thresholds):
+            areas[group, t] /= num_truths[group]
     return areas
 
 
 @njit(cache=True, nogil=True)
-def _count_hits(hits: Bits, num_hits: Indexes) -> None:
-    num_hits[:] = 0
-    for bits in hits:
-        if bits != np.uint64(0):
-            for t in range(len(num_hits)):
-                num_hits[t] += np.int64((bits >> np.uint64(t)) & np.uint64(1))
+def _is_set(bits: np.uint64, t: int) -> bool:
+    return bool((bits >> np.uint64(t)) & np.uint64(1))
+
+
+@njit(cache=True, nogil=True)
+def _add_bits(bits: np.uint64, counts: Indexes) -> None:
+    for t in range(len(counts) if bits else 0):
+        if _is_set(bits, t):
+            counts[t] += 1
