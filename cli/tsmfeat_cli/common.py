@@ -79,3 +79,40 @@ def require_choice(value: str, choices: tuple[str, ...], option: str) -> str:
         hint = did_you_mean(value, choices) or f"choose one of {', '.join(choices)}"
         raise ConfigurationError(f"{option} {value!r}: unknown", hint)
     return value
+
+
+def parse_whole_or_auto(text: str, option: str) -> int | None:
+    """Return a whole number, or None for ``auto``.
+
+    Examples
+    --------
+    >>> parse_whole_or_auto("auto", "--workers"), parse_whole_or_auto("3", "--workers")
+    (None, 3)
+    """
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise ConfigurationError(f"{option} {text!r}: neither auto nor a whole number", f"use {option} auto")
+    return int(text)
+
+
+def parse_number_or_word(text: str, word: str, option: str) -> float | str:
+    """Return a number, or the one word that may stand in its place.
+
+    Examples
+    --------
+    >>> parse_number_or_word("balanced", "balanced", "--w"), parse_number_or_word("0.5", "balanced", "--w")
+    ('balanced', 0.5)
+    """
+    return text if text == word else parse_numbers(text, option)[0]
+
+
+def parse_switch(text: str, option: str) -> bool:
+    """Return whether a switch is on.
+
+    Examples
+    --------
+    >>> parse_switch("on", "--standardize")
+    True
+    """
+    return require_choice(text, ("on", "off"), option) == "on"

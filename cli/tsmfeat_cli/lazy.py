@@ -9,10 +9,12 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from tsmfeat.errors import TsmfeatError, did_you_mean
+from tsmfeat.errors import ConfigurationError, TsmfeatError, did_you_mean
 from tsmfeat_cli.failures import report_bug, report_error
 
-CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "TSMFEAT"}
+HELP_SETTINGS = {"help_option_names": ["-h", "--help"]}
+_COMMAND_SETTINGS = {**HELP_SETTINGS, "auto_envvar_prefix": "TSMFEAT"}
+_EPILOG = "Every option can also be set as TSMFEAT_OPTION in the environment, or in a TOML file given with --config."
 _LISTING = "tsmfeat.listing"
 
 # Name -> (module that holds a function `command`, one line for the list).
@@ -39,9 +41,7 @@ class LazyGroup(TyperGroup):
         module, summary = COMMANDS[cmd_name]
         if ctx.meta.get(_LISTING) or ctx.resilient_parsing:
             return TyperCommand(cmd_name, help=summary)
-        app = typer.Typer(context_settings=CONTEXT_SETTINGS, add_completion=False, pretty_exceptions_enable=False)
-        app.command(cmd_name)(import_module(module).command)
-        return typer.main.get_command(app)
+        return _build_command(cmd_name, module)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """Write the help from the table alone."""
@@ -62,6 +62,16 @@ class LazyGroup(TyperGroup):
             raise typer.Exit(report_bug(error, ctx)) from None
 
 
+def _build_command(cmd_name: str, module: str) -> Any:  # noqa: ANN401
+    app = typer.Typer(context_settings=_COMMAND_SETTINGS, add_completion=False, pretty_exceptions_enable=False)
+    app.command(cmd_name, epilog=_EPILOG)(import_module(module).command)
+    command = typer.main.get_command(app)
+    for param in command.params:
+        # One line at the end says it for all; a line an option would bury the help.
+        param.show_envvar = False  # type: ignore[attr-defined]
+    return command
+
+
 def _refuse(cmd_name: str) -> None:
     hint = did_you_mean(cmd_name, COMMANDS) or f"commands are {', '.join(COMMANDS)}"
-    raise typer.BadParameter(f"no command {cmd_name!r}; {hint}")
+    raise ConfigurationError(f"there is no command {cmd_name!r}", hint)

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from tsmfeat_cli.lazy import CONTEXT_SETTINGS, LazyGroup
+from tsmfeat_cli.lazy import HELP_SETTINGS, LazyGroup
 
 app = typer.Typer(
     name="tsmfeat",
     cls=LazyGroup,
-    context_settings=CONTEXT_SETTINGS,
+    context_settings=HELP_SETTINGS,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

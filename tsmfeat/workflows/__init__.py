@@ -1,1 +1,33 @@
-"""One module a job: the only place where stages meet."""
+"""One module a job: the only place where stages meet.
+
+The jobs are loaded when they are first named, so importing this package costs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsmfeat.workflows.extraction import extract as extract
+    from tsmfeat.workflows.fitting import fit_heads as fit_heads
+    from tsmfeat.workflows.inspection import inspect as inspect
+    from tsmfeat.workflows.scoring import score as score
+
+_HOMES = {
+    "extract": "tsmfeat.workflows.extraction",
+    "fit_heads": "tsmfeat.workflows.fitting",
+    "inspect": "tsmfeat.workflows.inspection",
+    "score": "tsmfeat.workflows.scoring",
+}
+__all__ = ["extract", "fit_heads", "inspect", "score"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
+    """Load a job the first time it is named."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the jobs."""
+    return sorted(_HOMES)

@@ -1,0 +1,96 @@
+"""`tsmfeat fit-heads`: features + annotations → heads."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tsmfeat.heads.options import BALANCED, DROPOUT_UNITS, HEADS, SCHEDULES, TASKS, HeadOptions
+from tsmfeat.workflows.options import FitOptions
+from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_number_or_word, parse_switch
+from tsmfeat_cli.terminal import TerminalProgress, write_data
+
+if TYPE_CHECKING:
+    from tsmfeat.workflows.fitting import FitReport
+
+
+def command(
+    features: Annotated[list[Path], typer.Argument(help="Store files or folders of parts, read as one store.")],
+    annotations: Annotated[Path, typer.Option("--annotations", help="ActivityNet JSON.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint to write.")] = Path("heads.safetensors"),
+    tasks: Annotated[str, typer.Option("--tasks", help="action,scene or action.")] = ",".join(TASKS),
+    head: Annotated[str, typer.Option("--head", help=", ".join(HEADS))] = HeadOptions.head,
+    epochs: Annotated[int, typer.Option("--epochs", help="Passes over the training rows.")] = HeadOptions.epochs,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Rows a step.")] = HeadOptions.batch_size,
+    lr: Annotated[float, typer.Option("--lr", help="Learning rate of SGD.")] = HeadOptions.lr,
+    momentum: Annotated[float, typer.Option("--momentum", help="Of SGD.")] = HeadOptions.momentum,
+    weight_decay: Annotated[float, typer.Option("--weight-decay", help="On weights.")] = HeadOptions.weight_decay,
+    schedule: Annotated[str, typer.Option("--schedule", help=", ".join(SCHEDULES))] = HeadOptions.schedule,
+    dropout: Annotated[float, typer.Option("--dropout", help="Probability.")] = HeadOptions.dropout,
+    dropout_unit: Annotated[
+        str, typer.Option("--dropout-unit", help="frame: per frame, as TSM does, converted; embedding: as it is.")
+    ] = DROPOUT_UNITS[0],
+    standardize: Annotated[str, typer.Option("--standardize", help="on or off: centre and scale the inputs.")] = "on",
+    scene_weight: Annotated[
+        float, typer.Option("--scene-weight", help="Factor of the scene loss.")
+    ] = HeadOptions.scene_weight,
+    background_weight: Annotated[
+        str, typer.Option("--background-weight", help=f"A number, or {BALANCED}: inverse class frequencies.")
+    ] = str(HeadOptions.background_weight),
+    min_overlap: Annotated[
+        float, typer.Option("--min-overlap", help="Share of an interval an action must cover to be its target.")
+    ] = HeadOptions.min_overlap,
+    subset: Annotated[
+        str, typer.Option("--subset", help="Videos to train on. Default: train or training, else all.")
+    ] = "",
+    validation_subset: Annotated[
+        str, typer.Option("--validation-subset", help="Videos to select by. Default: val or validation, else 10 %.")
+    ] = "",
+    seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    config: Config = None,
+) -> None:
+    """Train multi-task heads on stored features, and keep the epoch with the best validation score.
+
+    Example: tsmfeat fit-heads features.h5 --annotations gt.json -o heads.safetensors
+    """
+    options = HeadOptions(
+        head,
+        tuple(tasks.split(",")),
+        epochs,
+        batch_size,
+        lr,
+        momentum,
+        weight_decay,
+        schedule,
+        dropout,
+        dropout_unit,
+        parse_switch(standardize, "--standardize"),
+        scene_weight,
+        parse_number_or_word(background_weight, BALANCED, "--background-weight"),
+        min_overlap,
+        seed,
+    )
+    from tsmfeat.workflows.fitting import fit_heads
+
+    with TerminalProgress(quiet) as progress:
+        report = fit_heads(features, annotations, out, FitOptions(options, subset, validation_subset), progress)
+    if as_json:
+        write_data(json.dumps(asdict(report)))
+    _summarize(report, features, annotations, progress)
+
+
+def _summarize(report: "FitReport", features: list[Path], annotations: Path, progress: TerminalProgress) -> None:
+    judged = report.validation
+    final = "" if judged is None else f", validation final score {judged['final_score']:.4f}"
+    progress.note(
+        f"{report.out}: {report.num_training_videos} videos, {report.num_intervals:,} intervals, "
+        f"best epoch {report.best_epoch}{final}; {report.seconds:.1f} s"
+    )
+    stores = " ".join(f"--features {path}" for path in features)
+    progress.note(f"next: tsmfeat score {report.out} {stores} --annotations {annotations}")

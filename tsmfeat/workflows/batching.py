@@ -1,0 +1,106 @@
+"""Clips of many videos fill common batches; each video gets its rows back when all are there."""
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.trunk.embedding import Embedder
+
+# One batch is on the device while the next is being filled.
+_NUM_IN_FLIGHT = 2
+
+_Places = list[tuple[int, int]]
+
+
+class ClipBatcher:
+    """Embeds clips in full batches, whatever videos they come from.
+
+    Parameters
+    ----------
+    embed
+        A trunk on a device.
+    height, width
+        Pixels of a frame.
+
+    Examples
+    --------
+    >>> from tsmfeat.trunk.tsm import build_trunk
+    >>> with Embedder(build_trunk("resnet18", num_frames=1), "cpu", "fp32", batch_size=4) as embed:
+    ...     batcher = ClipBatcher(embed, 32, 32)
+    ...     batcher.open(7, num_intervals=2)
+    ...     batcher.add(7, 0, np.zeros((2, 1, 32, 32, 3), np.uint8))
+    ...     batcher.flush()
+    ...     batcher.is_complete(7), batcher.take(7).shape
+    (True, (2, 512))
+    """
+
+    def __init__(self, embed: Embedder, height: int, width: int) -> None:
+        self._embed = embed
+        self._clips = np.empty((embed.batch_size, embed.num_frames, height, width, 3), np.uint8)
+        self._places: _Places = []
+        self._in_flight: deque[tuple[_Places, Callable[[], npt.NDArray[np.float16]]]] = deque()
+        self._tables: dict[int, npt.NDArray[np.float16]] = {}
+        self._num_missing: dict[int, int] = {}
+
+    def open(self, key: int, num_intervals: int) -> None:
+        """Expect a video of so many intervals."""
+        self._tables[key] = np.empty((num_intervals, self._embed.embedding_size), np.float16)
+        self._num_missing[key] = num_intervals
+
+    def drop(self, key: int) -> None:
+        """Forget a video; its clips already in a batch are embedded and thrown away."""
+        self._tables.pop(key, None)
+        self._num_missing.pop(key, None)
+
+    def add(self, key: int, first_interval: int, clips: npt.NDArray[np.uint8]) -> None:
+        """Copy clips of consecutive intervals into batches, starting each batch that is full.
+
+        Parameters
+        ----------
+        key
+            An open video.
+        first_interval
+            Interval of the first clip.
+        clips
+            uint8 (k, num_frames, height, width, 3).
+        """
+        taken = 0
+        while taken < len(clips):
+            used = len(self._places)
+            count = min(len(clips) - taken, len(self._clips) - used)
+            self._clips[used : used + count] = clips[taken : taken + count]
+            self._places += [(key, first_interval + taken + place) for place in range(count)]
+            taken += count
+            if len(self._places) == len(self._clips):
+                self._start()
+
+    def flush(self) -> None:
+        """Embed what is waiting, full batch or not, and fetch everything."""
+        if self._places:
+            self._start()
+        while self._in_flight:
+            self._fetch()
+
+    def is_complete(self, key: int) -> bool:
+        """Tell whether every interval of an open video is embedded."""
+        return self._num_missing.get(key) == 0
+
+    def take(self, key: int) -> npt.NDArray[np.float16]:
+        """Return a complete video's embeddings, float16 (N, D), and forget it."""
+        del self._num_missing[key]
+        return self._tables.pop(key)
+
+    def _start(self) -> None:
+        self._in_flight.append((self._places, self._embed.start(self._clips[: len(self._places)])))
+        self._places = []
+        if len(self._in_flight) == _NUM_IN_FLIGHT:
+            self._fetch()
+
+    def _fetch(self) -> None:
+        places, fetch = self._in_flight.popleft()
+        for (key, interval), row in zip(places, fetch(), strict=True):
+            if key in self._tables:
+                self._tables[key][interval] = row
+                self._num_missing[key] -= 1

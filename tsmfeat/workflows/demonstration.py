@@ -1,0 +1,147 @@
+"""What the demo needs beside the commands it runs: rendered files, the ceiling of its grid, direction accuracy."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from tsmfeat.files import canonical_json, make_folder, write_text
+from tsmfeat.formats.activitynet import read_annotations, write_annotations
+from tsmfeat.heads.checkpoint import load_heads
+from tsmfeat.heads.prediction import predict_probabilities
+from tsmfeat.heads.targets import interval_targets
+from tsmfeat.localization.localizing import localize
+from tsmfeat.metrics.average_precision import evaluate
+from tsmfeat.rendering import (
+    ACTION_PAIRS,
+    GENERATOR_VERSION,
+    VideoScript,
+    annotate_scripts,
+    render_frames,
+    write_scripts,
+)
+from tsmfeat.store.reader import open_features
+from tsmfeat.values.predictions import IntervalScores
+from tsmfeat.values.progress import Progress, Silence
+from tsmfeat.video.encoding import write_video
+from tsmfeat.workflows.inference import gather_features
+from tsmfeat.workflows.options import DemoOptions
+
+_SILENCE = Silence()
+
+
+@dataclass(frozen=True)
+class DemoFiles:
+    """Where the demo's input lies.
+
+    Parameters
+    ----------
+    videos
+        Folder of MP4 files.
+    annotations
+        ActivityNet JSON with subsets and scenes.
+    num_videos
+        Their number.
+    """
+
+    videos: Path
+    annotations: Path
+    num_videos: int
+
+
+def render_dataset(folder: Path, options: DemoOptions, progress: Progress = _SILENCE) -> DemoFiles:
+    """Render the demo's videos as MP4 files, with their annotations; what an equal run left is used again.
+
+    Parameters
+    ----------
+    folder
+        Gets ``videos/`` and ``annotations.json``.
+    options
+        Number of videos and seed.
+    progress
+        Told of every video.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written.
+    """
+    files = DemoFiles(folder / "videos", folder / "annotations.json", options.num_videos)
+    recipe = canonical_json({"generator": GENERATOR_VERSION, "num_videos": options.num_videos, "seed": options.seed})
+    receipt = folder / "rendered.json"
+    if receipt.exists() and receipt.read_text() == recipe:
+        progress.note(f"{files.videos}: already rendered")
+        return files
+    make_folder(files.videos)
+    num_training = options.num_videos - options.num_validation - options.num_testing
+    scripts = write_scripts(num_training, options.num_validation, options.num_testing, options.seed)
+    progress.begin("render", len(scripts), "videos")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(render_video, script, files.videos) for script in scripts]):
+            progress.advance(1, done.result().name)
+    progress.end()
+    write_annotations(annotate_scripts(scripts), files.annotations)
+    write_text(receipt, recipe)
+    return files
+
+
+def render_video(script: VideoScript, folder: Path) -> Path:
+    """Render one video to an H.264 MP4 file named after its id, and return its path."""
+    path = folder / f"{script.video_id}.mp4"
+    write_video(path, render_frames(script), script.frame_rate)
+    return path
+
+
+def score_oracle(annotations: Path, subset: str, step_seconds: float, min_overlap: float) -> float:
+    """Return the final score of a head that names every interval rightly: the ceiling of the grid.
+
+    Parameters
+    ----------
+    annotations
+        ActivityNet JSON with durations.
+    subset
+        Videos to evaluate on.
+    step_seconds, min_overlap
+        The grid's step, and the share of an interval an action must cover to be its target.
+    """
+    truth = read_annotations(annotations).select_subset(subset)
+    counts = np.floor(truth.duration_seconds / step_seconds + 1e-9).astype(np.int64)
+    row_offset = np.concatenate([[0], np.cumsum(counts)])
+    targets = interval_targets(truth, truth.video_ids, row_offset, step_seconds, min_overlap)
+    scores = np.eye(len(truth.vocabulary) + 1, dtype=np.float32)[targets]
+    known = IntervalScores(truth.video_ids, truth.vocabulary, row_offset, scores, step_seconds, truth.duration_seconds)
+    return evaluate(localize(known), truth).final_score
+
+
+def measure_direction(heads: Path, features: Path, annotations: Path, subset: str) -> float:
+    """Return how often the direction is right where the pair is: 0.5 is chance.
+
+    Of all intervals whose prediction names an action of the true pair, the share that names the true one.
+
+    Parameters
+    ----------
+    heads, features
+        A checkpoint and the store it was fitted on.
+    annotations
+        ActivityNet JSON of rendered videos.
+    subset
+        Videos to evaluate on.
+    """
+    checkpoint = load_heads(heads)
+    truth = read_annotations(annotations).select_subset(subset)
+    with open_features(features) as store:
+        gathered = gather_features(store, truth.video_ids)
+    overlap = float(checkpoint.options["min_overlap"])
+    targets = interval_targets(truth, gathered.video_ids, gathered.row_offset, gathered.step_seconds, overlap)
+    named = predict_probabilities(checkpoint.weights, gathered.embeddings)[0].argmax(axis=1)
+    pair = _pair_of_label(truth.vocabulary.names)
+    in_pair = (pair[targets] >= 0) & (pair[targets] == pair[named])
+    return float((named == targets)[in_pair].mean()) if in_pair.any() else float("nan")
+
+
+def _pair_of_label(names: tuple[str, ...]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    number = {name: index for index, pair in enumerate(ACTION_PAIRS) for name in pair}
+    return np.array([*(number[name] for name in names), -1], np.int64)  # the last entry is background's

@@ -1,0 +1,171 @@
+"""Features and annotations become heads."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsmfeat.files import sha256_file
+from tsmfeat.formats.activitynet import read_annotations
+from tsmfeat.heads.checkpoint import HeadsCheckpoint, save_heads
+from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.rows import TrainingRows
+from tsmfeat.heads.targets import interval_targets, scene_targets
+from tsmfeat.heads.training import fit_linear_heads
+from tsmfeat.localization.localizing import localize
+from tsmfeat.metrics.average_precision import Evaluation, evaluate
+from tsmfeat.metrics.scenes import scene_accuracy
+from tsmfeat.store.reader import open_features
+from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.progress import Progress, Silence
+from tsmfeat.values.vocabulary import Vocabulary
+from tsmfeat.workflows.inference import GatheredFeatures, gather_features, score_intervals
+from tsmfeat.workflows.options import FitOptions
+from tsmfeat.workflows.splits import Split, split_videos
+
+_SILENCE = Silence()
+_NO_NAMES = Vocabulary(())
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What `fit_heads` did.
+
+    Parameters
+    ----------
+    out
+        The heads checkpoint.
+    num_training_videos, num_validation_videos, num_intervals
+        Sizes; intervals are those trained on.
+    best_epoch
+        Counted from 1.
+    validation
+        ``final_score``, ``map``, ``tiou_thresholds`` and ``scene_accuracy`` on the validation videos; None without any.
+    seconds
+        Wall time.
+    """
+
+    out: str
+    num_training_videos: int
+    num_validation_videos: int
+    num_intervals: int
+    best_epoch: int
+    validation: dict[str, Any] | None
+    seconds: float
+
+
+def fit_heads(
+    features: Sequence[str | Path],
+    annotations: str | Path,
+    out: str | Path,
+    options: FitOptions | None = None,
+    progress: Progress = _SILENCE,
+) -> FitReport:
+    """Fit multi-task heads on stored features and save the best epoch by validation.
+
+    Parameters
+    ----------
+    features
+        Store files and folders of parts, opened as one store.
+    annotations
+        ActivityNet JSON.
+    out
+        The heads checkpoint to write (safetensors).
+    options
+        `FitOptions`; its defaults where None.
+    progress
+        Told of the split and of every epoch.
+
+    Returns
+    -------
+    FitReport
+
+    Raises
+    ------
+    TsmfeatError
+        Features or annotations that are missing, damaged or do not fit each other; a full disk.
+    """
+    began = time.monotonic()
+    options = options or FitOptions()
+    truth = read_annotations(Path(annotations))
+    with open_features(features) as store:
+        spec = store.spec
+        split = split_videos(truth, store.video_ids, options.subset, options.validation_subset, progress)
+        progress.note(split.described)
+        training = gather_features(store, split.training)
+        validation = gather_features(store, split.validation)
+    rows = make_training_rows(truth, training, options.heads.min_overlap)
+    judge = _make_judge(truth, validation, progress)
+    score = None if judge is None else (lambda weights: judge(weights).final_score)
+    fitted = fit_linear_heads(rows, options.heads, spec.num_frames, score, progress)
+    scenes = truth.scene_vocabulary if fitted.weights.scene_weight is not None else _NO_NAMES
+    judged = None if judge is None else _describe_validation(judge(fitted.weights), fitted.weights, truth, validation)
+    record = _provenance(split, options, Path(annotations)) | {"training": fitted.record, "validation": judged}
+    save_heads(
+        Path(out), HeadsCheckpoint(fitted.weights, spec, truth.vocabulary, scenes, options.heads.to_dict(), record)
+    )
+    return FitReport(
+        str(out),
+        len(split.training),
+        len(split.validation),
+        len(rows.rows),
+        fitted.record["best_epoch"],
+        judged,
+        time.monotonic() - began,
+    )
+
+
+def make_training_rows(truth: Annotations, features: GatheredFeatures, min_overlap: float) -> TrainingRows:
+    """Return all rows of some features with their targets."""
+    action = interval_targets(truth, features.video_ids, features.row_offset, features.step_seconds, min_overlap)
+    scene = scene_targets(truth, features.video_ids, features.row_offset)
+    rows = np.arange(len(features.embeddings), dtype=np.int64)
+    return TrainingRows(features.embeddings, rows, action, scene, len(truth.vocabulary), len(truth.scene_vocabulary))
+
+
+def _make_judge(
+    truth: Annotations, features: GatheredFeatures, progress: Progress
+) -> Callable[[HeadWeights], Evaluation] | None:
+    """Return the paper's final score of weights on the validation videos, or None where there is nothing to judge."""
+    judged = _select(truth, features.video_ids)
+    if not len(judged.segments):
+        progress.warn("the validation videos hold no annotated segment: the last epoch is kept instead of the best")
+        return None
+
+    def judge(weights: HeadWeights) -> Evaluation:
+        return evaluate(localize(score_intervals(weights, features, truth.vocabulary, truth.scene_vocabulary)), judged)
+
+    return judge
+
+
+def _select(truth: Annotations, video_ids: Sequence[str]) -> Annotations:
+    wanted = set(video_ids)
+    return truth.select_videos([index for index, name in enumerate(truth.video_ids) if name in wanted])
+
+
+def _describe_validation(
+    evaluation: Evaluation, weights: HeadWeights, truth: Annotations, features: GatheredFeatures
+) -> dict[str, Any]:
+    scores = score_intervals(weights, features, truth.vocabulary, truth.scene_vocabulary)
+    return {
+        "final_score": evaluation.final_score,
+        "map": evaluation.map.tolist(),
+        "tiou_thresholds": list(evaluation.tiou_thresholds),
+        "scene_accuracy": scene_accuracy(localize(scores), _select(truth, features.video_ids)).top1,
+    }
+
+
+def _provenance(split: Split, options: FitOptions, annotations: Path) -> dict[str, Any]:
+    return {
+        "tsmfeat": version("tsmfeat"),
+        "annotations": {"name": annotations.name, "sha256": sha256_file(annotations)},
+        "split": split.described,
+        "subset": options.subset,
+        "validation_subset": options.validation_subset,
+        "num_training_videos": len(split.training),
+        "num_validation_videos": len(split.validation),
+    }

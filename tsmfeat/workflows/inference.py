@@ -1,0 +1,63 @@
+"""From stored embeddings and heads to interval scores: shared by fitting, scoring and the demo."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.prediction import pool_scenes, predict_probabilities
+from tsmfeat.store.reader import FeatureStore
+from tsmfeat.values.predictions import IntervalScores
+from tsmfeat.values.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class GatheredFeatures:
+    """The embeddings of some videos in one array.
+
+    Parameters
+    ----------
+    video_ids
+        V ids.
+    embeddings
+        float16 (N, D).
+    row_offset
+        int64 (V + 1,): video v owns rows ``row_offset[v]:row_offset[v + 1]``.
+    step_seconds
+        The grid's step t.
+    duration_seconds
+        float64 (V,).
+    """
+
+    video_ids: tuple[str, ...]
+    embeddings: npt.NDArray[np.float16]
+    row_offset: npt.NDArray[np.int64]
+    step_seconds: float
+    duration_seconds: npt.NDArray[np.float64]
+
+
+def gather_features(store: FeatureStore, video_ids: Sequence[str]) -> GatheredFeatures:
+    """Read some videos of a store into memory, once."""
+    embeddings, row_offset = store.gather(video_ids)
+    length = dict(zip(store.video_ids, store.column("duration_seconds").tolist(), strict=True))
+    durations = np.array([length[video_id] for video_id in video_ids], np.float64)
+    return GatheredFeatures(tuple(video_ids), embeddings, row_offset, store.spec.step_seconds, durations)
+
+
+def score_intervals(
+    weights: HeadWeights, features: GatheredFeatures, actions: Vocabulary, scenes: Vocabulary
+) -> IntervalScores:
+    """Return what heads say of every interval, and of the scene of every video."""
+    action, scene = predict_probabilities(weights, features.embeddings)
+    return IntervalScores(
+        features.video_ids,
+        actions,
+        features.row_offset,
+        action,
+        features.step_seconds,
+        features.duration_seconds,
+        scenes if scene is not None else Vocabulary(()),
+        None if scene is None else pool_scenes(scene, features.row_offset),
+    )

@@ -1,0 +1,162 @@
+"""The options of each job: those of the stages it drives, and its own."""
+
+from dataclasses import dataclass, field
+
+from tsmfeat.errors import ConfigurationError
+from tsmfeat.fusion.options import FusionOptions
+from tsmfeat.heads.options import HeadOptions
+from tsmfeat.localization.options import LocalizationOptions
+from tsmfeat.store.options import StoreOptions
+from tsmfeat.trunk.options import TrunkOptions
+from tsmfeat.video.options import VideoOptions
+
+ID_RULES = ("stem", "path")
+WEIGHTINGS = ("equal", "validation")
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """How videos become stored features.
+
+    Parameters
+    ----------
+    trunk, video, store
+        Options of the stages.
+    step_seconds
+        The grid's step t.
+    clip_seconds
+        The clip's span; None: the step.
+    view
+        Name of the view, part of the features' identity.
+    id_rule
+        One of `ID_RULES`: what a video found in a folder is called.
+    overwrite
+        Whether an existing output is removed first; otherwise the run resumes it.
+    retry_failed
+        Whether videos listed as failed are tried again.
+
+    Raises
+    ------
+    ConfigurationError
+        The id rule is unknown, or the clip's span is shorter than the step.
+    """
+
+    trunk: TrunkOptions
+    video: VideoOptions = field(default_factory=VideoOptions)
+    store: StoreOptions = field(default_factory=StoreOptions)
+    step_seconds: float = 0.5
+    clip_seconds: float | None = None
+    view: str = ""
+    id_rule: str = "stem"
+    overwrite: bool = False
+    retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what belongs to no stage."""
+        if self.id_rule not in ID_RULES:
+            raise ConfigurationError(f"id rule {self.id_rule!r} is unknown", f"choose one of {', '.join(ID_RULES)}")
+        if self.clip_seconds is not None and self.clip_seconds < self.step_seconds:
+            raise ConfigurationError(
+                f"clips of {self.clip_seconds} s in steps of {self.step_seconds} s: a clip spans its interval at least",
+                "leave --clip-seconds out, or make it larger than --step",
+            )
+
+    @property
+    def span_seconds(self) -> float:
+        """The clip's span in seconds."""
+        return self.step_seconds if self.clip_seconds is None else self.clip_seconds
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How features and annotations become heads.
+
+    Parameters
+    ----------
+    heads
+        Options of the stage.
+    subset
+        Videos to train on; empty: the one subset called train or training, else all.
+    validation_subset
+        Videos to select by; empty: the one called val, valid or validation, else 10 % of the training videos by hash.
+    """
+
+    heads: HeadOptions = field(default_factory=HeadOptions)
+    subset: str = ""
+    validation_subset: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """How heads and prediction files become scores.
+
+    Parameters
+    ----------
+    localization, fusion
+        Options of the stages.
+    protocol
+        Name of the protocol (`tsmfeat.metrics.protocols`).
+    tiou_thresholds
+        Thresholds in place of the protocol's.
+    subset
+        Videos to evaluate on; empty: the only one there is.
+    weights
+        ``"equal"``, ``"validation"`` (each heads checkpoint by its validation score), or a number a source.
+    strict
+        Whether invalid rows and repeated ids are errors.
+    """
+
+    localization: LocalizationOptions = field(default_factory=LocalizationOptions)
+    fusion: FusionOptions = field(default_factory=FusionOptions)
+    protocol: str = "paper"
+    tiou_thresholds: tuple[float, ...] | None = None
+    subset: str = ""
+    weights: str | tuple[float, ...] = "equal"
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What the demo renders and how it fits; chosen on its validation videos.
+
+    Parameters
+    ----------
+    num_videos
+        Rendered videos of all subsets.
+    seed
+        Of the rendered videos and the heads; the trunk is ``random:SEED``.
+    step_seconds, trunk, num_frames, resize
+        As in `ExtractOptions` and its stages: small, so that two CPU cores suffice.
+    epochs, lr, dropout
+        As in `HeadOptions`. An untrained trunk's features hold no single number worth protecting: no dropout.
+
+    Raises
+    ------
+    ConfigurationError
+        Fewer than ten videos: each subset needs some.
+    """
+
+    num_videos: int = 220
+    seed: int = 0
+    step_seconds: float = 0.5
+    trunk: str = "resnet18"
+    num_frames: int = 4
+    resize: str = "square48"
+    epochs: int = 60
+    lr: float = 0.03
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the number of videos."""
+        if self.num_videos < 10:
+            raise ConfigurationError(f"{self.num_videos} videos: the demo splits at least 10", "use --num-videos 10")
+
+    @property
+    def num_validation(self) -> int:
+        """Videos to select by."""
+        return max(2, round(self.num_videos * 0.14))
+
+    @property
+    def num_testing(self) -> int:
+        """Held-out videos."""
+        return max(2, round(self.num_videos * 0.18))
