@@ -126,8 +126,8 @@ def distinct_frames(plan: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     >>> distinct_frames(np.array([[0, 1, 1, 2], [3, 3, 3, 3]])).tolist()
     [3, 1]
     """
-    changes: npt.NDArray[np.bool_] = np.diff(plan, axis=1) != 0
-    return np.add(changes.sum(axis=1, dtype=np.uint8), np.uint8(1))
+    counts: npt.NDArray[np.uint8] = np.count_nonzero(np.diff(plan, axis=1, prepend=-1), axis=1).astype(np.uint8)
+    return counts
 
 
 def _check_plan(ticks: npt.NDArray[np.int64], grid: IntervalGrid, num_frames: int, clip_seconds: float | None) -> None:

@@ -1,0 +1,141 @@
+"""Reading many videos at once: reader processes decode ahead, clips come back through shared memory."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from multiprocessing.connection import wait
+from types import TracebackType
+
+from tsmfeat.errors import ConfigurationError
+from tsmfeat.video.process import ReaderProcess
+from tsmfeat.video.slots import NUM_SLOTS, SLOT_BYTES
+from tsmfeat.video.tasks import ClipRecipe, ReadEvent, ReadTask
+
+
+class ReaderPool:
+    """A number of reader processes, started when there is work for them.
+
+    Parameters
+    ----------
+    num_readers
+        Processes; each reads one video at a time in one thread.
+    num_slots, slot_bytes
+        Shared memory of each reader: it waits while all its slots hold clips that were not released.
+        `required_slot_bytes` gives a size that fits.
+
+    Examples
+    --------
+    >>> with ReaderPool(2) as pool:
+    ...     events = [type(event).__name__ for event in pool.read([ReadTask(0, "missing.mp4", (ClipRecipe(0.5, 8),))])]
+    >>> events
+    ['VideoFailed']
+    """
+
+    def __init__(self, num_readers: int, num_slots: int = NUM_SLOTS, slot_bytes: int = SLOT_BYTES) -> None:
+        if num_readers < 1 or num_slots < 1:
+            raise ConfigurationError(
+                f"{num_readers} readers with {num_slots} slots: at least one of each is needed", "use --workers auto"
+            )
+        self._num_readers = num_readers
+        self._num_slots = num_slots
+        self._slot_bytes = slot_bytes
+        self._readers: list[ReaderProcess] = []
+
+    def __enter__(self) -> "ReaderPool":
+        """Return the pool; no process runs yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all processes."""
+        self._dismiss(self._readers)
+
+    def read(self, tasks: Iterable[ReadTask]) -> Iterator[ReadEvent]:
+        """Read videos, as many at a time as there are readers.
+
+        A video's events come in order: `VideoOpened`, its `ClipsReady` (intervals of a recipe ascending), `VideoRead`;
+        `VideoFailed` may end it at any point, then its clips are void. Events of different videos are mixed. A reader
+        that dies costs its one video.
+
+        Parameters
+        ----------
+        tasks
+            Taken one by one, when a reader is free. Stop taking (end the iterable) to end early but in order; close
+            the generator to end at once.
+
+        Yields
+        ------
+        VideoOpened, ClipsReady, VideoRead or VideoFailed
+            Every `ClipsReady` must be released, or its reader will wait for ever.
+
+        Raises
+        ------
+        ConfigurationError
+            A clip larger than a slot.
+        """
+        waiting = iter(tasks)
+        events: deque[ReadEvent] = deque()
+        try:
+            while True:
+                self._hand_out(waiting)
+                busy = self._busy()
+                if busy:
+                    events.extend(self._collect(busy, block=not events))
+                if events:
+                    yield events.popleft()
+                elif not busy:
+                    return
+        finally:
+            self._dismiss(self._busy())
+
+    def _busy(self) -> list[ReaderProcess]:
+        return [reader for reader in self._readers if reader.task is not None]
+
+    def _hand_out(self, waiting: Iterator[ReadTask]) -> None:
+        """Give every free reader a video; start readers as long as there are videos for them."""
+        while len(self._busy()) < self._num_readers:
+            task = next(waiting, None)
+            if task is None:
+                return
+            self._require_room(task)
+            self._free_reader().give(task)
+
+    def _free_reader(self) -> ReaderProcess:
+        self._dismiss([reader for reader in self._readers if not reader.is_alive() and reader.task is None])
+        for reader in self._readers:
+            if reader.task is None:
+                return reader
+        self._readers.append(ReaderProcess(self._num_slots, self._slot_bytes))
+        return self._readers[-1]
+
+    def _require_room(self, task: ReadTask) -> None:
+        needed = max(recipe.clip_bytes for recipe in task.recipes)
+        if needed > self._slot_bytes:
+            raise ConfigurationError(
+                f"{task.path}: a clip of {needed:,} bytes in slots of {self._slot_bytes:,}; a clip fits into a slot",
+                "give the pool slot_bytes=required_slot_bytes(recipes)",
+            )
+
+    def _collect(self, busy: list[ReaderProcess], block: bool) -> Iterator[ReadEvent]:
+        ready = wait([reader.inbox for reader in busy], timeout=None if block else 0)
+        for reader in busy:
+            if reader.inbox in ready:
+                yield from reader.receive()
+
+    def _dismiss(self, readers: list[ReaderProcess]) -> None:
+        for reader in list(readers):
+            self._readers.remove(reader)
+            reader.stop()
+
+
+def required_slot_bytes(recipes: Iterable[ClipRecipe]) -> int:
+    """Return slots' bytes that hold at least one clip of every recipe, and several of usual ones.
+
+    Examples
+    --------
+    >>> required_slot_bytes([ClipRecipe(0.5, 8)]) == SLOT_BYTES
+    True
+    >>> required_slot_bytes([ClipRecipe(0.5, 64)])
+    12582912
+    """
+    return max(SLOT_BYTES, *(recipe.clip_bytes for recipe in recipes))

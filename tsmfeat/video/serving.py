@@ -1,0 +1,128 @@
+"""The reader process: takes one video at a time, sends its clips, reports what happened. It imports no torch.
+
+It ignores SIGINT and SIGTERM, since its parent decides when to stop, and ends at once when its parent does: the
+parent holds the other end of its standard input.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.errors import TsmfeatError
+from tsmfeat.video.assembling import assemble_clips, wanted_frames
+from tsmfeat.video.clips import distinct_frames, plan_clips_ticks
+from tsmfeat.video.decoding import VideoDecoder
+from tsmfeat.video.probing import VideoProbe, probe_video
+from tsmfeat.video.quality import ReadQuality, require_complete, require_whole_file
+from tsmfeat.video.sending import ClipSender
+from tsmfeat.video.slots import map_slots
+from tsmfeat.video.tasks import ReadTask, VideoFailed, VideoOpened, VideoRead
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_reader() -> None:
+    """Serve until the parent closes its end; the entry point of the process.
+
+    The first argument is JSON: descriptors ``inbox``, ``outbox`` and ``memory``, and ``slot_bytes``.
+    """
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    setting = json.loads(sys.argv[1])
+    slots = map_slots(setting["memory"], setting["slot_bytes"])
+    inbox: Connection[Any, Any] = Connection(setting["inbox"], writable=False)
+    outbox: Connection[Any, Any] = Connection(setting["outbox"], readable=False)
+    serve_tasks(inbox, outbox, slots)
+
+
+def serve_tasks(inbox: "Connection[Any, Any]", outbox: "Connection[Any, Any]", slots: npt.NDArray[np.uint8]) -> None:
+    """Answer every `ReadTask` of the inbox until it is closed.
+
+    Parameters
+    ----------
+    inbox
+        Tasks, and numbers of slots the parent has released.
+    outbox
+        For each task `VideoOpened`, `SlotFilled` as needed, and `VideoRead`; or `VideoFailed` at any point.
+    slots
+        uint8 (num_slots, slot_bytes), shared with the parent.
+    """
+    sender = ClipSender(inbox, outbox, slots)
+    try:
+        while True:
+            message = inbox.recv()
+            if isinstance(message, ReadTask):
+                outbox.send(_answer(message, sender, outbox))
+            else:
+                sender.give_back(message)
+    except (EOFError, BrokenPipeError):
+        # The parent has left: nothing remains to be done.
+        return
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(0)
+
+
+def _answer(task: ReadTask, sender: ClipSender, outbox: "Connection[Any, Any]") -> VideoRead | VideoFailed:
+    stage = "probe"
+    try:
+        probe = probe_video(Path(task.path))
+        if not task.allow_partial:
+            require_whole_file(probe)
+        plans = _plan(task, probe)
+        outbox.send(_opened(task, probe, plans))
+        stage = "decode"
+        return VideoRead(task.key, _send_clips(task, probe, plans, sender))
+    except TsmfeatError as error:
+        return VideoFailed(task.key, stage, error.message, error.hint)
+    except MemoryError:
+        return VideoFailed(task.key, stage, f"{task.path}: not enough memory to read it", "use fewer --workers")
+    finally:
+        sender.discard()
+
+
+def _plan(task: ReadTask, probe: VideoProbe) -> list[npt.NDArray[np.int64]]:
+    return [
+        plan_clips_ticks(
+            probe.ticks, probe.tick_seconds, probe.grid(recipe.step_seconds), recipe.num_frames, recipe.clip_seconds
+        )
+        for recipe in task.recipes
+    ]
+
+
+def _opened(task: ReadTask, probe: VideoProbe, plans: list[npt.NDArray[np.int64]]) -> VideoOpened:
+    return VideoOpened(
+        key=task.key,
+        duration_seconds=probe.duration_seconds,
+        start_seconds=probe.start_seconds,
+        source_size=probe.source_size,
+        num_intervals=tuple(len(plan) for plan in plans),
+        distinct_frames=tuple(distinct_frames(plan) for plan in plans),
+    )
+
+
+def _send_clips(
+    task: ReadTask, probe: VideoProbe, plans: list[npt.NDArray[np.int64]], sender: ClipSender
+) -> ReadQuality:
+    geometries = [recipe.geometry for recipe in task.recipes]
+    with VideoDecoder(probe) as decoder:
+        frames = decoder.frames(wanted_frames(plans))
+        for recipe_index, interval, clip in assemble_clips(frames, plans, geometries):
+            sender.add(task.key, recipe_index, interval, clip)
+        quality = decoder.quality(task.max_bad)
+    if not task.allow_partial:
+        require_complete(probe, quality)
+    sender.flush(task.key)
+    return quality
