@@ -153,8 +153,9 @@ def render_frames(script: VideoScript) -> Iterator[npt.NDArray[np.uint8]]:
     track = _plan_track(rng, script)
     for index in range(script.num_frames):
         frame = background.copy()
-        if np.isfinite(track[index, 2]):
-            _draw_disc(frame, *track[index], colour)
+        centre_y, centre_x, radius = track[index]
+        if np.isfinite(radius):
+            _draw_disc(frame, centre_y, centre_x, radius, colour)
         frame += noise[rng.integers(_NUM_NOISE_TILES)]
         yield np.clip(frame, 0, 255).astype(np.uint8)
 

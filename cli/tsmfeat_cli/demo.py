@@ -99,7 +99,7 @@ On {options.num_testing} held-out videos             shift on   shift off
 final score (mean mAP .5/.75/.95)   {with_shift.final_score:8.3f}    {without.final_score:8.3f}
 direction, given the right pair     {with_shift.direction:8.3f}    {without.direction:8.3f}   (chance .5)
 scene accuracy                      {with_shift.scene_accuracy:8.3f}    {without.scene_accuracy:8.3f}
-The ceiling is {ceiling:.3f}: a head that names every {options.step_seconds:g} s interval rightly, as segments end between the lines.
+Ceiling of a {options.step_seconds:g} s grid: {ceiling:.3f} (all intervals named rightly, but segments end between the lines).
 
 The trunk is random: nobody trained it. It still works because the scenes are calm and one bright object moves: even
 random filters tell such pictures apart, and a linear head picks out what it needs. Each pair of actions shows the same

@@ -91,7 +91,7 @@ def render_dataset(folder: Path, options: DemoOptions, progress: Progress = _SIL
 def render_video(script: VideoScript, folder: Path) -> Path:
     """Render one video to an H.264 MP4 file named after its id, and return its path."""
     path = folder / f"{script.video_id}.mp4"
-    write_video(path, render_frames(script), script.frame_rate)
+    write_video(path, render_frames(script), fps=script.frame_rate)
     return path
 
 

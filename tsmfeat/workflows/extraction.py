@@ -20,7 +20,8 @@ from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.video.options import resolve_workers
 from tsmfeat.video.quality import ReadQuality
-from tsmfeat.video.reading import ClipRecipe, ClipsReady, ReaderPool, ReadTask, VideoFailed, VideoOpened, VideoRead
+from tsmfeat.video.reading import ReaderPool, required_slot_bytes
+from tsmfeat.video.tasks import ClipRecipe, ClipsReady, ReadTask, VideoFailed, VideoOpened, VideoRead
 from tsmfeat.workflows.batching import ClipBatcher
 from tsmfeat.workflows.failures import Failure, failures_path, load_failures, save_failures
 from tsmfeat.workflows.options import ExtractOptions
@@ -160,6 +161,7 @@ class _Run:
 
     def fail(self, key: int, stage: str, reason: str) -> None:
         source = self.todo[key]
+        reason = reason.removeprefix(f"{source.path}: ")
         attempts = self.known_failures[source.video_id].attempts + 1 if source.video_id in self.known_failures else 1
         self.failures[source.video_id] = Failure(source.video_id, str(source.path), stage, reason, attempts)
         self.opened.pop(key, None)
@@ -281,8 +283,10 @@ def _run_readers(
         embed = stack.enter_context(Embedder(trunk, device, spec.precision, size))
         writer = stack.enter_context(PartWriter(parts_folder(run.out), spec, options=options.store))
         batcher = ClipBatcher(embed, geometry.height, geometry.width)
-        pool = stack.enter_context(ReaderPool(_count_readers(options, len(run.todo))))
-        for event in pool.read(_tasks(run.todo, spec, options)):
+        recipe = ClipRecipe(spec.step_seconds, spec.num_frames, spec.clip_seconds, spec.geometry)
+        num_readers = min(resolve_workers(options.video.workers), len(run.todo))
+        pool = stack.enter_context(ReaderPool(num_readers, slot_bytes=required_slot_bytes([recipe])))
+        for event in pool.read(_tasks(run.todo, recipe, options)):
             _handle(event, run, batcher)
             _store_complete(run, batcher, writer, spec.num_frames)
             if should_stop():
@@ -294,12 +298,7 @@ def _run_readers(
     run.progress.end()
 
 
-def _count_readers(options: ExtractOptions, num_videos: int) -> int:
-    return min(resolve_workers(options.video.workers), num_videos)
-
-
-def _tasks(todo: list[VideoSource], spec: FeatureSpec, options: ExtractOptions) -> Iterator[ReadTask]:
-    recipe = ClipRecipe(spec.step_seconds, spec.num_frames, spec.clip_seconds, spec.geometry)
+def _tasks(todo: list[VideoSource], recipe: ClipRecipe, options: ExtractOptions) -> Iterator[ReadTask]:
     for key, source in enumerate(todo):
         yield ReadTask(key, str(source.path), (recipe,), options.video.allow_partial, options.video.max_bad)
 
