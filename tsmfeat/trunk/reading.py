@@ -2,6 +2,8 @@
 
 import pickle
 import re
+import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ _REFUSED_NAME = re.compile(r"(?:GLOBAL |class |function )([\w.]+\.\w+)")
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "state_dict_ema")
 # What a damaged or hostile file can make torch.load raise.
 _DAMAGED = (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, OSError, MemoryError,
-            ArithmeticError, ImportError, AssertionError, pickle.UnpicklingError)  # fmt: skip
+            ArithmeticError, ImportError, AssertionError, pickle.UnpicklingError, struct.error)  # fmt: skip
 
 
 def is_safetensors(path: Path) -> bool:
@@ -78,7 +80,11 @@ def read_torch_file(path: Path) -> dict[str, Any]:
         The file is damaged, holds other Python objects than tensors and plain values, or no state dict.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # Given a path, torch would choose the format by its suffix.
+        with path.open("rb") as stream, warnings.catch_warnings():
+            # Torch's advice on odd files is for its own developers; what is odd is refused below.
+            warnings.simplefilter("ignore")
+            content = torch.load(stream, map_location="cpu", weights_only=True)
     except _DAMAGED as error:
         raise _refusal(path, error) from error
     for key in _WRAPPERS:

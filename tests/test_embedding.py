@@ -1,0 +1,223 @@
+"""Clips to embeddings on the CPU, and the choice of device, precision and batch size."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from factories_trunk import golden, golden_pixels, golden_state, relative_error
+
+from tsmfeat.errors import ConfigurationError, EnvironmentLackError, InputError
+from tsmfeat.trunk.device import default_batch_size, resolve_device, resolve_precision
+from tsmfeat.trunk.embedding import FLOAT16_MAX, Embedder, to_float16
+from tsmfeat.trunk.transfer import UploadBuffers
+from tsmfeat.trunk.tsm import build_trunk
+
+FLOAT16_STEP = 2**-11
+
+
+@pytest.fixture(scope="module")
+def trunk():
+    return build_trunk("resnet18", num_frames=2, checkpoint="random:2")
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return np.random.default_rng(5).integers(0, 256, (7, 2, 32, 40, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def expected(trunk, clips):
+    """The trunk itself in float64, on frames normalised in float64."""
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    frames = torch.from_numpy((clips / 255 - mean) / std).permute(0, 1, 4, 2, 3)
+    return copy.deepcopy(trunk).double()(frames).numpy()
+
+
+@pytest.mark.parametrize("pad", [None, True])
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 16])
+def test_batch_size_and_padding_do_not_change_embeddings(trunk, clips, expected, batch_size, pad):
+    with Embedder(trunk, "cpu", "fp32", batch_size, pad) as embed:
+        embeddings = embed(clips)
+    assert embeddings.dtype == np.float16
+    assert embeddings.shape == (7, 512)
+    assert np.all(np.abs(embeddings - expected) <= FLOAT16_STEP * np.abs(expected) + 1e-5 * expected.max())
+
+
+def test_the_batch_a_clip_is_in_does_not_matter_before_rounding(trunk, clips, monkeypatch):
+    monkeypatch.setattr("tsmfeat.trunk.embedding.to_float16", lambda values: values.copy())
+    runs = [Embedder(trunk, "cpu", "fp32", size, pad)(clips) for size in (1, 2, 5, 7) for pad in (False, True)]
+    assert all(run.dtype == np.float32 for run in runs)
+    assert all(relative_error(run, runs[0]) <= 1e-5 for run in runs[1:])
+
+
+def test_golden_pixels_give_golden_embeddings(monkeypatch):
+    monkeypatch.setattr("tsmfeat.trunk.embedding.to_float16", lambda values: values.copy())
+    facts = golden("resnet18_t4")
+    trunk = build_trunk("resnet18", num_frames=4)
+    trunk.load_state_dict(golden_state("resnet18_t4"), strict=False)
+    embeddings = Embedder(trunk, "cpu", "fp32", 2)(golden_pixels("resnet18_t4"))
+    assert relative_error(embeddings[:, :48], facts["embedding_first48"]) <= 1e-5
+    assert np.linalg.norm(embeddings, axis=1).tolist() == pytest.approx(facts["embedding_l2"], rel=1e-5)
+
+
+@pytest.mark.parametrize(("precision", "error"), [("bf16", 2e-2), ("fp16", 3e-3)])
+def test_lower_precisions_stay_close(trunk, clips, expected, precision, error):
+    embeddings = Embedder(trunk, "cpu", precision, 4)(clips).astype(np.float64)
+    assert FLOAT16_STEP / 10 < relative_error(embeddings, expected) <= error
+    cosine = (embeddings * expected).sum(1) / np.linalg.norm(embeddings, axis=1) / np.linalg.norm(expected, axis=1)
+    assert cosine.min() >= 0.9999
+
+
+def test_arrays_of_any_layout_and_tensors_are_taken(trunk, clips):
+    embed = Embedder(trunk, "cpu", "fp32", 4)
+    plain = embed(clips)
+    read_only = clips.copy()
+    read_only.setflags(write=False)
+    strided = np.repeat(clips, 2, axis=2)[:, :, ::2]
+    reverse = clips[::-1].copy()[::-1]
+    planes = np.ascontiguousarray(clips.transpose(0, 1, 4, 2, 3)).transpose(0, 1, 3, 4, 2)
+    for same in (read_only, strided, reverse, planes, torch.from_numpy(clips)):
+        assert np.array_equal(embed(same), plain)
+    assert np.array_equal(read_only, clips)
+
+
+def test_frame_sizes_may_change_between_calls(trunk, clips):
+    embed = Embedder(trunk, "cpu", "fp32", 4)
+    first = embed(clips)
+    assert embed(clips[:, :, :16, :16]).shape == (7, 512)
+    assert np.array_equal(embed(clips), first)
+
+
+def test_no_clips_give_no_embeddings(trunk):
+    assert Embedder(trunk, "cpu", "fp32", 4)(np.empty((0, 2, 32, 32, 3), np.uint8)).shape == (0, 512)
+
+
+def test_started_batches_may_be_fetched_later_and_the_array_used_again(trunk, clips):
+    embed = Embedder(trunk, "cpu", "fp32", 4)
+    batch = clips[:4].copy()
+    first = embed.start(batch)
+    batch[:] = 0
+    second = embed.start(clips[4:])
+    rows = [second(), first()]
+    assert np.array_equal(np.concatenate(rows[::-1]), embed(clips))
+
+
+def test_the_trunk_is_left_as_it_was(trunk, clips):
+    before = {name: value.clone() for name, value in trunk.state_dict().items()}
+    Embedder(trunk, "cpu", "bf16", 4)(clips[:2])
+    assert all(torch.equal(value, before[name]) for name, value in trunk.state_dict().items())
+    assert list(before) == list(trunk.state_dict())
+
+
+def test_a_closed_embedder_says_so(trunk, clips):
+    with Embedder(trunk, "cpu", "fp32", 4) as embed:
+        pass
+    with pytest.raises(InputError, match="closed"):
+        embed(clips)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((1, 2, 8, 8, 3), np.float32),
+        np.zeros((1, 3, 8, 8, 3), np.uint8),
+        np.zeros((1, 2, 3, 8, 8), np.uint8),
+        np.zeros((2, 8, 8, 3), np.uint8),
+        torch.zeros((1, 2, 8, 8, 3)),
+    ],
+)
+def test_other_clips_are_refused(trunk, wrong):
+    with pytest.raises(InputError, match=r"expected uint8 \(n, 2, H, W, 3\)"):
+        Embedder(trunk, "cpu", "fp32", 4)(wrong)
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_a_batch_has_one_clip_to_batch_size(trunk, count):
+    with pytest.raises(InputError, match=f"{count} clips; expected 1 to 4"):
+        Embedder(trunk, "cpu", "fp32", 4).start(np.zeros((count, 2, 8, 8, 3), np.uint8))
+
+
+def test_padding_rows_are_zeros_even_after_a_full_batch():
+    buffers = UploadBuffers(torch.device("cpu"), batch_size=3)
+    for _ in range(3):
+        buffers.upload(np.full((3, 1, 2, 2, 3), 9, np.uint8), pad=True)
+    batch = buffers.upload(np.full((1, 1, 2, 2, 3), 7, np.uint8), pad=True)
+    assert batch.shape == (3, 1, 2, 2, 3)
+    assert batch[0].unique().tolist() == [7]
+    assert batch[1:].unique().tolist() == [0]
+    assert len(buffers.upload(np.full((2, 1, 2, 2, 3), 7, np.uint8), pad=False)) == 2
+
+
+def test_two_uploads_do_not_share_memory():
+    buffers = UploadBuffers(torch.device("cpu"), batch_size=1)
+    first = buffers.upload(np.full((1, 4), 1, np.uint8), pad=False)
+    second = buffers.upload(np.full((1, 4), 2, np.uint8), pad=False)
+    assert (first.unique().tolist(), second.unique().tolist()) == ([1], [2])
+
+
+def test_values_beyond_float16_are_refused_naming_the_clip(trunk, clips):
+    loud = copy.deepcopy(trunk)
+    loud.layer4[1].bn2.bias.fill_(1e5)
+    with pytest.raises(InputError, match=r"clip 0 of the batch .* at most 65504"):
+        Embedder(loud, "cpu", "fp32", 4)(clips)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 65505.0, -65519.0])
+def test_float16_refuses_what_it_cannot_hold(bad):
+    values = np.zeros((3, 4), np.float32)
+    values[1, 2] = bad
+    with pytest.raises(InputError, match="clip 1"):
+        to_float16(values)
+
+
+def test_float16_keeps_what_it_can_hold():
+    values = np.array([[FLOAT16_MAX, -FLOAT16_MAX, 0.1, 6e-8, 1e-30]], np.float32)
+    rounded = to_float16(values)
+    assert rounded.tolist() == [[65504.0, -65504.0, 0.0999755859375, 5.960464477539063e-08, 0.0]]
+    assert to_float16(np.empty((0, 4), np.float32)).shape == (0, 4)
+
+
+def test_precision_is_explicit_existing_or_by_device():
+    assert resolve_precision("auto", "cpu") == "fp32"
+    assert resolve_precision("auto", "cuda:0") == "bf16"
+    assert resolve_precision("auto", "cuda:0", existing="fp32") == "fp32"
+    assert resolve_precision("auto", "cpu", existing="bf16") == "bf16"
+    assert resolve_precision("fp16", "cpu", existing="bf16") == "fp16"
+    with pytest.raises(ConfigurationError, match="half"):
+        resolve_precision("half", "cpu")
+
+
+def test_devices_that_are_not_there_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == resolve_device("cpu") == "cpu"
+    for device in ("cuda", "cuda:0", "cuda:3"):
+        with pytest.raises(EnvironmentLackError, match="sees 0 CUDA devices"):
+            resolve_device(device)
+    for device in ("gpu", "mps", "cuda:x", "auto:x"):
+        with pytest.raises(ConfigurationError, match="is not known"):
+            resolve_device(device)
+
+
+def test_devices_that_are_there_are_numbered(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [resolve_device(d) for d in ("auto", "cuda", "cuda:1", "cpu")] == ["cuda:0", "cuda:0", "cuda:1", "cpu"]
+    with pytest.raises(EnvironmentLackError, match="sees 2 CUDA devices"):
+        resolve_device("cuda:2")
+
+
+def test_batches_hold_at_least_one_clip_and_grow_with_smaller_frames():
+    assert default_batch_size("cpu", 32, 1024, 1024) == 1
+    assert default_batch_size("cpu", 4, 48, 48) > default_batch_size("cpu", 8, 224, 224) >= 1
+    assert default_batch_size("cuda:0", 1, 8, 8) == 512
+
+
+@pytest.mark.gpu
+def test_cuda_equals_the_cpu(trunk, clips, expected):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    with Embedder(trunk, "cuda:0", "fp32", 3) as embed:
+        assert relative_error(embed(clips), expected) <= 1e-3
+    with Embedder(trunk, "cuda:0", "bf16", 3) as embed:
+        assert relative_error(embed(clips), expected) <= 2e-2
