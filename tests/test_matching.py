@@ -1,0 +1,163 @@
+"""Ranking and greedy matching: by hand, and against the twin."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from naive_metrics import naive_hits, naive_rank
+
+from tsmfeat.kernels.matching import MAX_THRESHOLDS, MatchRule, Pieces, match_detections, rank_detections
+
+SCORES = st.sampled_from([0.0, -0.0, 0.25, 0.5, 0.75, 1.0, math.inf, -math.inf, math.nan])
+# A coarse grid: exact tIoUs, equal tIoUs, zero-length and reversed segments all happen often.
+SPOT = st.integers(0, 8).map(lambda k: k * 0.5)
+PIECE = st.tuples(st.integers(0, 2), SPOT, SPOT)
+
+
+def pieces(rows):
+    return Pieces(
+        np.array([row[0] for row in rows], np.int32),
+        np.array([row[1] for row in rows], np.float64),
+        np.array([row[2] for row in rows], np.float64),
+    )
+
+
+def hits_of(detections, truths, thresholds, undefined_matches=False):
+    """Match one class; rows of booleans, one column a threshold. Truths are sorted by video."""
+    rule = MatchRule(np.array(thresholds, np.float64), undefined_matches)
+    bits, _ = match_detections(
+        np.array([0, len(detections)]), pieces(detections), np.array([0, len(truths)]), pieces(truths), rule
+    )
+    return [[bool(int(word) >> t & 1) for t in range(len(thresholds))] for word in bits]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), SCORES), max_size=40))
+@example([(0, math.nan), (0, math.inf), (0, math.nan)])
+@settings(max_examples=200, deadline=None)
+def test_ranking_equals_a_stable_sort_of_each_class(rows):
+    label = np.array([row[0] for row in rows], np.int32)
+    score = np.array([row[1] for row in rows], np.float64)
+    ranking = rank_detections(label, score, 3)
+    for group in range(4):  # place 3 holds the unknown classes
+        own = np.flatnonzero(label == group)
+        expected = [int(own[k]) for k in naive_rank(score[own].tolist())]
+        assert ranking.rows[ranking.offset[group] : ranking.offset[group + 1]].tolist() == expected
+
+
+@pytest.mark.parametrize("num_scores", [1, 2, 7])
+def test_long_runs_of_equal_scores_keep_the_order_of_the_rows(num_scores):
+    # Far beyond the sizes that numpy's default sort happens to leave stable.
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 3000).astype(np.int32)
+    score = rng.integers(0, num_scores, 3000) / 8
+    ranking = rank_detections(label, score, 2)
+    expected = np.lexsort((np.arange(3000), -score, label))
+    assert ranking.rows.tolist() == expected.tolist()
+    assert ranking.num_tied == 3000
+
+
+def test_tied_scores_are_counted_within_known_classes_only():
+    label = np.array([0, 0, 0, 1, 2, 2], np.int32)
+    score = np.array([0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
+    # Class 0 holds a run of three; class 1 a single row; class 2 is the unknown one.
+    assert rank_detections(label, score, 2).num_tied == 3
+
+
+def test_no_detection_ranks_to_nothing():
+    ranking = rank_detections(np.empty(0, np.int32), np.empty(0), 2)
+    assert (ranking.rows.tolist(), ranking.offset.tolist(), ranking.num_tied) == ([], [0, 0, 0, 0], 0)
+
+
+def test_a_second_detection_of_one_truth_is_a_false_positive():
+    assert hits_of([(0, 0, 10), (0, 0, 10)], [(0, 0, 10)], [0.5]) == [[True], [False]]
+
+
+def test_a_taken_truth_is_passed_over_for_the_next_best():
+    # Both detections fit [0, 20] best; the second falls through to [2, 20] with tIoU 18/20 = .9.
+    detections = [(0, 0, 20), (0, 0, 20)]
+    truths = [(0, 0, 20), (0, 2, 20)]
+    assert hits_of(detections, truths, [0.5, 0.9, 0.95]) == [[True, True, True], [True, True, False]]
+
+
+def test_locks_are_kept_for_each_threshold_by_itself():
+    # The first detection takes [0, 10] at .5 only (tIoU .6), so at .75 the second still finds it free.
+    detections = [(0, 0, 6), (0, 0, 8)]
+    assert hits_of(detections, [(0, 0, 10)], [0.5, 0.75]) == [[True, False], [False, True]]
+
+
+def test_of_equal_tious_the_later_truth_is_taken():
+    # [10, 30] has tIoU 10/30 with both truths and takes the second; [22, 40] then finds only the first, at tIoU 0.
+    truths = [(0, 0, 20), (0, 20, 40)]
+    assert hits_of([(0, 10, 30), (0, 22, 40)], truths, [0.3]) == [[True], [False]]
+    assert hits_of([(0, 10, 30), (0, 0, 18)], truths, [0.3]) == [[True], [True]]
+
+
+def test_a_tiou_equal_to_the_threshold_matches():
+    # 3/10 is the literal .3; numpy.linspace(.1, .5, 5)[2] is one ulp above it.
+    assert hits_of([(0, 0, 3)], [(0, 0, 10)], [0.3, 0.30000000000000004]) == [[True, False]]
+
+
+def test_thresholds_may_come_in_any_order():
+    assert hits_of([(0, 0, 6)], [(0, 0, 10)], [0.75, 0.5, 0.95]) == [[False, True, False]]
+
+
+def test_other_videos_and_unknown_ones_do_not_match():
+    truths = [(1, 0, 10)]
+    assert hits_of([(0, 0, 10), (-1, 0, 10), (5, 0, 10), (1, 0, 10)], truths, [0.5]) == [
+        [False],
+        [False],
+        [False],
+        [True],
+    ]
+
+
+def test_sixty_four_thresholds_have_a_bit_each():
+    thresholds = [(k + 1) / MAX_THRESHOLDS for k in range(MAX_THRESHOLDS)]
+    assert hits_of([(0, 0, 10)], [(0, 0, 10)], thresholds) == [[True] * 64]
+    assert hits_of([(0, 0, 5)], [(0, 0, 10)], thresholds) == [[True] * 32 + [False] * 32]
+
+
+def test_zero_over_zero_matches_only_where_the_official_slip_is_wanted():
+    # gt [4, 8], detection [20, 16]: lengths 4 and -4, no overlap, tIoU 0/0.
+    for detection, truth in [((0, 20, 16), (0, 4, 8)), ((0, 6, 6), (0, 4, 4))]:
+        assert hits_of([detection], [truth], [0.5, 1.0], undefined_matches=True) == [[True, True]]
+        assert hits_of([detection], [truth], [0.5, 1.0]) == [[False, False]]
+
+
+def test_a_negative_union_never_matches():
+    # gt [4, 8], detection [20, 10]: union 4 - 10 < 0.
+    for undefined_matches in (False, True):
+        assert hits_of([(0, 20, 10)], [(0, 4, 8)], [0.5], undefined_matches) == [[False]]
+
+
+def test_pairs_on_a_threshold_are_counted_once():
+    rule = MatchRule(np.array([0.5, 0.5 + 5e-10, 0.75]), False)
+    detections = pieces([(0, 0, 5), (0, 0, 7), (0, 0, 7.5)])
+    _, count = match_detections(np.array([0, 3]), detections, np.array([0, 1]), pieces([(0, 0, 10)]), rule)
+    assert count == 2  # tIoU .5 (beside two thresholds, counted once), .7 and .75
+
+
+def test_truths_of_one_class_are_invisible_to_the_next():
+    rule = MatchRule(np.array([0.5]), False)
+    detections = pieces([(0, 0, 10), (0, 0, 10), (1, 0, 10)])
+    truths = pieces([(0, 0, 10), (1, 0, 10)])
+    # Class 0: a truth in video 0; class 1: a truth in video 1.
+    bits, _ = match_detections(np.array([0, 1, 3]), detections, np.array([0, 1, 2]), truths, rule)
+    assert bits.tolist() == [1, 0, 1]
+
+
+@given(
+    st.lists(PIECE, max_size=12),
+    st.lists(PIECE, min_size=1, max_size=8),
+    st.lists(st.sampled_from([0.1, 0.25, 0.3, 0.5, 0.75, 0.95, 1.0]), min_size=1, max_size=4),
+    st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_matching_equals_the_twin(detections, truths, thresholds, undefined_matches):
+    truths = sorted(truths, key=lambda row: row[0])
+    found = hits_of(detections, truths, thresholds, undefined_matches)
+    for t, threshold in enumerate(thresholds):
+        expected = naive_hits(detections, truths, threshold, undefined_matches)
+        assert [row[t] for row in found] == expected
