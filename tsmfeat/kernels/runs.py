@@ -146,7 +146,7 @@ def find_label_runs(row_offset: Indexes, labels: Labels, scores: Scores, backgro
                 num_runs += 1
             beyond = row + 1
             runs.last_row[num_runs - 1] = beyond
-    return _take_runs(runs, np.arange(num_runs))
+    return _first_runs(runs, num_runs)
 
 
 @njit(cache=True, nogil=True)
@@ -231,9 +231,11 @@ def _empty_runs(count: int) -> Runs:
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _open_run(runs: Runs, place: int, what: tuple[int, int, int], score: float) -> None:
-    runs.video[place], runs.label[place], runs.first_row[place] = what
+    runs.video[place] = what[0]
+    runs.label[place] = what[1]
+    runs.first_row[place] = what[2]
     runs.score[place] = score
 
 
@@ -241,4 +243,11 @@ def _open_run(runs: Runs, place: int, what: tuple[int, int, int], score: float) 
 def _take_runs(runs: Runs, places: Indexes) -> Runs:
     return Runs(
         runs.video[places], runs.label[places], runs.first_row[places], runs.last_row[places], runs.score[places]
+    )
+
+
+@njit(cache=True, nogil=True)
+def _first_runs(runs: Runs, count: int) -> Runs:
+    return Runs(
+        runs.video[:count], runs.label[:count], runs.first_row[:count], runs.last_row[:count], runs.score[:count]
     )

@@ -11,7 +11,7 @@ from numba import njit
 def filter_mean(row_offset: npt.NDArray[np.int64], scores: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
     """Return the mean of each score over the rows around it, within its video.
 
-    Sums are taken anew for each row in float64, so a constant stays constant and equal windows give equal means.
+    Sums are taken anew for each row in float64: no error is carried along, so equal windows give equal means.
 
     Parameters
     ----------

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from naive import NAIVE_UNIONS, naive_tiou
+
+from tsmfeat.kernels.averages import Voices, average_segments, order_segments, rank_segments
+from tsmfeat.kernels.unions import Rows, unite_absorb, unite_components, unite_sweep
+
+KERNELS = {"absorb": unite_absorb, "components": unite_components, "sweep": unite_sweep}
+THRESHOLDS = [0.0, 0.2, 1 / 3, 0.4, 0.5, 0.75, 1.0]
+
+
+def make_rows(listed):
+    """Rows of (video, label, start, end, score), in the order given."""
+    columns = list(zip(*listed, strict=True)) or [()] * 5
+    ids = (np.array(column, np.int32) for column in columns[:2])
+    return Rows(*ids, *(np.array(column, np.float64) for column in columns[2:]))
+
+
+def list_rows(rows):
+    return [tuple(row) for row in zip(*(column.tolist() for column in rows), strict=True)]
+
+
+def unite(rule, pieces, threshold):
+    """Sorted unions of (start, end, score) of one class and video."""
+    rows = make_rows([(0, 0, *piece) for piece in sorted(pieces)])
+    return sorted(row[2:] for row in list_rows(KERNELS[rule](rows, threshold)))
+
+
+# A small grid makes ties of tIoU, score and bounds frequent.
+piece = st.tuples(st.integers(0, 10), st.integers(1, 7), st.sampled_from([0.25, 0.5, 0.75])).map(
+    lambda p: (float(p[0]), float(p[0] + p[1]), p[2])
+)
+piece_lists = st.lists(piece, max_size=12, unique_by=lambda p: p[:2])
+
+
+@pytest.mark.parametrize("rule", KERNELS)
+@settings(max_examples=150, deadline=None)
+@given(piece_lists, st.sampled_from(THRESHOLDS))
+def test_unions_equal_the_naive_twin(rule, pieces, threshold):
+    assert unite(rule, pieces, threshold) == NAIVE_UNIONS[rule](pieces, threshold)
+
+
+@settings(max_examples=150, deadline=None)
+@given(piece_lists, st.sampled_from(THRESHOLDS))
+def test_absorb_leaves_no_pair_above_the_threshold_and_a_second_pass_changes_nothing(pieces, threshold):
+    united = unite("absorb", pieces, threshold)
+    for k, one in enumerate(united):
+        assert all(naive_tiou(one, other) <= threshold for other in united[k + 1 :])
+    assert unite("absorb", united, threshold) == united
+
+
+@settings(max_examples=100, deadline=None)
+@given(piece_lists, st.sampled_from(THRESHOLDS), st.sampled_from(sorted(KERNELS)))
+def test_unions_cover_the_same_time_and_keep_the_best_score(pieces, threshold, rule):
+    def covered(listed):
+        return {k for start, end, _ in listed for k in range(int(start), int(end))}
+
+    united = unite(rule, pieces, threshold)
+    # A union closes no gap: what is united overlaps.
+    assert covered(united) == covered(pieces)
+    assert max((p[2] for p in united), default=0) == max((p[2] for p in pieces), default=0)
+    assert len(united) <= len(pieces)
+
+
+def test_components_may_leave_a_pair_above_the_threshold_where_absorb_does_not():
+    pieces = [(0.0, 10.0, 0.9), (4.0, 13.0, 0.8), (0.0, 30.0, 0.7)]
+    assert unite("components", pieces, 0.4) == [(0.0, 13.0, 0.9), (0.0, 30.0, 0.7)]
+    assert naive_tiou((0, 13), (0, 30)) > 0.4
+    assert unite("absorb", pieces, 0.4) == [(0.0, 30.0, 0.9)]
+
+
+@pytest.mark.parametrize("rule", KERNELS)
+def test_classes_and_videos_never_mix(rule):
+    rows = make_rows([(0, 0, 0, 4, 0.5), (0, 1, 0, 4, 0.5), (1, 1, 0, 4, 0.5), (1, 1, 1, 4, 0.9)])
+    assert list_rows(KERNELS[rule](rows, 0.5)) == [(0, 0, 0, 4, 0.5), (0, 1, 0, 4, 0.5), (1, 1, 0, 4, 0.9)]
+
+
+@pytest.mark.parametrize("rule", KERNELS)
+def test_the_input_is_left_as_it_was(rule):
+    rows = make_rows([(0, 0, 0, 4, 0.5), (0, 0, 1, 4, 0.9)])
+    KERNELS[rule](rows, 0.5)
+    assert list_rows(rows) == [(0, 0, 0, 4, 0.5), (0, 0, 1, 4, 0.9)]
+
+
+@pytest.mark.parametrize("rule", KERNELS)
+def test_nothing_gives_nothing(rule):
+    assert list_rows(KERNELS[rule](make_rows([]), 0.5)) == []
+
+
+def test_a_long_chain_is_one_component():
+    rows = make_rows([(0, 0, k, k + 10, 0.5) for k in range(40)])
+    assert list_rows(unite_components(rows, 0.5)) == [(0, 0, 0, 49, 0.5)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), piece), max_size=40))
+def test_order_segments_is_a_stable_sort(listed):
+    rows = [(video, label, *p) for video, label, p in listed]
+    expected = sorted(range(len(rows)), key=lambda k: rows[k][:4])
+    assert order_segments(make_rows(rows)).tolist() == expected
+
+
+def test_rank_segments_orders_within_videos_by_score_then_start():
+    rows = make_rows([(0, 0, 5, 9, 0.5), (0, 1, 1, 9, 0.5), (0, 2, 0, 1, 0.1), (1, 0, 0, 1, 0.9), (1, 0, 0, 2, 0.9)])
+    assert rank_segments(rows).tolist() == [1, 0, 2, 3, 4]
+
+
+def test_a_model_counts_once_with_its_best_score_wherever_the_row_stands():
+    rows = make_rows([(0, 0, 0, 2, 0.4), (0, 0, 0, 2, 0.6), (0, 0, 0, 2, 0.5), (0, 0, 0, 2, 0.2), (0, 0, 0, 2, 0.1)])
+    voices = Voices(np.array([0, 0, 0, 2, 2], np.int32), np.array([1.0, 1.0, 3.0]))
+    assert average_segments(rows, voices, True).score.tolist() == [(0.6 + 3 * 0.2) / 5]
+    assert average_segments(rows, voices, False).score.tolist() == [(0.6 + 3 * 0.2) / 4]
