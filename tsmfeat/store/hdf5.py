@@ -7,6 +7,7 @@ Links are never listed or visited: doing so in a torn file can allocate without 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,9 +120,10 @@ def _open_hard_link(root: Handle, name: str) -> Handle:
         raise ValueError(f"{name!r} is missing")
     if root.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
         raise ValueError(f"{name!r} is a soft or external link; store files have hard links only")
-    if h5py.h5g.get_objinfo(root, name.encode()).type != h5py.h5g.DATASET:
+    found = h5py.h5o.open(root, name.encode())
+    if not isinstance(found, h5py.h5d.DatasetID):
         raise ValueError(f"{name!r} is not a dataset")
-    return h5py.h5d.open(root, name.encode())
+    return found
 
 
 def _require_plain_layout(dataset: Handle, name: str) -> None:
@@ -141,5 +143,6 @@ def _shape_of(dataset: Handle, name: str, rank: int) -> tuple[int, ...]:
     return tuple(int(extent) for extent in space.get_simple_extent_dims())
 
 
+@cache
 def _native_type(dtype: str) -> Handle:
     return h5py.h5t.py_create(np.dtype(dtype))

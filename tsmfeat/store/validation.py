@@ -102,13 +102,13 @@ def stamp_of(path: Path) -> FileStamp:
 
 def _read_checked(root: Handle, path: Path, stamp: FileStamp) -> FileIndex:
     version = _read_version(root, path)
-    spec = _read_spec(root, path)
+    spec, spec_digest = _read_spec(root, path)
     columns = {
         column.name: read_column(root, column, stamp.num_bytes)
         for column in schema.COLUMNS
         if column.required or has_name(root, column.name)
     }
-    if index_crc32(columns, spec.digest()) != read_number(root, schema.INDEX_CRC_ATTRIBUTE):
+    if index_crc32(columns, spec_digest) != read_number(root, schema.INDEX_CRC_ATTRIBUTE):
         raise ValueError("the checksum of its index does not match")
     check_columns(columns)
     table = locate(root, schema.EMBEDDINGS, schema.EMBEDDINGS_TYPE, 2, stamp.num_bytes)
@@ -142,9 +142,9 @@ def _read_version(root: Handle, path: Path) -> tuple[int, int]:
     return major, read_number(root, schema.MINOR_ATTRIBUTE)
 
 
-def _read_spec(root: Handle, path: Path) -> FeatureSpec:
-    text = read_text(root, schema.SPEC_ATTRIBUTE)
-    if sha256_text(text) != read_text(root, schema.SPEC_DIGEST_ATTRIBUTE):
+def _read_spec(root: Handle, path: Path) -> tuple[FeatureSpec, str]:
+    text, digest = read_text(root, schema.SPEC_ATTRIBUTE), read_text(root, schema.SPEC_DIGEST_ATTRIBUTE)
+    if sha256_text(text) != digest:
         raise ValueError("its spec does not match the spec's digest")
     values = json.loads(text)
     if not isinstance(values, dict):
@@ -157,7 +157,7 @@ def _read_spec(root: Handle, path: Path) -> FeatureSpec:
         value = getattr(spec, field.name)
         if type(value) is not field.type and (type(value), field.type) != (int, float):
             raise ValueError(f"spec field {field.name!r} is {value!r}")
-    return spec
+    return spec, digest
 
 
 def check_columns(columns: Columns) -> None:
