@@ -1,5 +1,6 @@
 """The weights of an ensemble."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -47,8 +48,9 @@ def check_weights(weights: Sequence[float] | None, count: int) -> npt.NDArray[np
             f"weight {bad[0] + 1} is {checked[bad[0]]}; weights are finite numbers >= 0",
             "for example --weights 0.6,0.4",
         )
-    if not 0 < checked.sum() < np.inf:
+    total = sum(checked.tolist())
+    if not 0 < total < math.inf:
         raise ConfigurationError(
-            f"the weights sum to {checked.sum()}; the sum is a finite number > 0", "for example --weights 0.6,0.4"
+            f"the weights sum to {total}; the sum is a finite number > 0", "for example --weights 0.6,0.4"
         )
     return checked
