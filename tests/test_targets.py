@@ -66,6 +66,12 @@ def test_any_overlap_suffices_at_zero_and_touching_is_no_overlap():
     assert targets_of([(0, 1.0, 2.01)], 4, min_overlap=0.0) == [3, 0, 0, 3]
 
 
+def test_an_overlap_made_by_rounding_is_none():
+    # The third interval ends at 3 * .1 = .30000000000000004, a hair after the segment starts.
+    assert 3 * 0.1 > 0.3
+    assert targets_of([(0, 0.3, 0.35)], 4, step=0.1, min_overlap=0.0) == [3, 3, 3, 0]
+
+
 def test_all_of_it_is_asked_for_at_one():
     assert targets_of([(0, 0.1, 2.0)], 3, min_overlap=1.0) == [3, 0, 3]
 

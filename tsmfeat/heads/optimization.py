@@ -33,7 +33,7 @@ def learning_rate(options: HeadOptions, step: int, steps_per_epoch: int) -> floa
         return options.lr * 0.5 * (1.0 + math.cos(math.pi * step / total))
     if options.schedule == "step":
         epoch = step // steps_per_epoch
-        # Whole numbers: 0.8 * 35 is 28.000000000000004, which would postpone the drop.
+        # In whole numbers, so that no rounding of 0.8 can move a drop.
         drops = (10 * epoch >= 5 * options.epochs) + (10 * epoch >= 8 * options.epochs)
         return options.lr * 0.1**drops
     return options.lr
