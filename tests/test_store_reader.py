@@ -69,7 +69,14 @@ def test_arrays_are_read_only(tmp_path: Path) -> None:
     with open_features(tmp_path) as store:
         arrays = [store.embeddings("video 001"), store.embeddings("video 000"), store.row_offset, store.status]
     assert not any(values.flags.writeable for values in arrays)
- table.tobytes() == videos[1].embeddings.tobytes()
+
+
+def test_arrays_outlive_the_store_but_the_closed_store_refuses(tmp_path: Path) -> None:
+    videos = make_videos(3)
+    write_parts(tmp_path, videos)
+    with open_features(tmp_path) as store:
+        table = store.embeddings("video 001")
+    assert table.tobytes() == videos[1].embeddings.tobytes()
     with pytest.raises(StoreError, match="closed"):
         store.embeddings("video 001")
 
