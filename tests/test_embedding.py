@@ -8,7 +8,7 @@ import torch
 from factories_trunk import golden, golden_pixels, golden_state, relative_error
 
 from tsmfeat.errors import ConfigurationError, EnvironmentLackError, InputError
-from tsmfeat.trunk.device import default_batch_size, resolve_device, resolve_precision
+from tsmfeat.trunk.device import default_batch_size, exact_convolutions, resolve_device, resolve_precision
 from tsmfeat.trunk.embedding import FLOAT16_MAX, Embedder, to_float16
 from tsmfeat.trunk.transfer import UploadBuffers
 from tsmfeat.trunk.tsm import build_trunk
@@ -186,6 +186,28 @@ def test_precision_is_explicit_existing_or_by_device():
     assert resolve_precision("fp16", "cpu", existing="bf16") == "fp16"
     with pytest.raises(ConfigurationError, match="half"):
         resolve_precision("half", "cpu")
+
+
+def precisions():
+    return torch.backends.cudnn.conv.fp32_precision, torch.backends.mkldnn.conv.fp32_precision
+
+
+def test_float32_convolutions_are_not_rounded_and_settings_are_put_back(trunk, clips):
+    seen = []
+    watched = copy.deepcopy(trunk)
+    watched.layer1.register_forward_hook(lambda *_: seen.append((*precisions(), torch.backends.cudnn.benchmark)))
+    before = precisions()
+    try:
+        # Someone else's wish for speed; the legacy name must not get in the way.
+        torch.backends.cudnn.conv.fp32_precision = torch.backends.mkldnn.conv.fp32_precision = "tf32"
+        Embedder(watched, "cpu", "fp32", 2, pad=True)(clips[:1])
+        with pytest.raises(ZeroDivisionError), exact_convolutions():
+            seen.append((*precisions(), 1 / 0))
+        assert precisions() == ("tf32", "tf32")
+    finally:
+        torch.backends.cudnn.conv.fp32_precision, torch.backends.mkldnn.conv.fp32_precision = before
+    assert seen == [("ieee", "ieee", True)]
+    assert not torch.backends.cudnn.benchmark
 
 
 def test_devices_that_are_not_there_are_refused(monkeypatch):

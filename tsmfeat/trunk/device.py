@@ -1,6 +1,10 @@
 """Where and how exactly a trunk runs: device, precision, batch size."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+from torch.backends import cudnn, mkldnn
 
 from tsmfeat.errors import ConfigurationError, EnvironmentLackError
 from tsmfeat.trunk.options import PRECISIONS
@@ -10,6 +14,8 @@ from tsmfeat.trunk.options import PRECISIONS
 _CPU_PIXELS = 1 << 19
 _CUDA_PIXELS = 1 << 25
 _LARGEST_BATCH = 512
+# mypy reads the file of a module that torch replaces by an object when it is imported.
+_CONVOLUTIONS = (cudnn.conv, mkldnn.conv)  # type: ignore[attr-defined]
 
 
 def resolve_device(device: str) -> str:
@@ -90,3 +96,32 @@ def default_batch_size(device: str, num_frames: int, height: int, width: int) ->
     """
     pixels = _CUDA_PIXELS if device.startswith("cuda") else _CPU_PIXELS
     return max(1, min(_LARGEST_BATCH, pixels // (num_frames * height * width)))
+
+
+@contextmanager
+def exact_convolutions(benchmark: bool = False) -> Iterator[None]:
+    """Keep float32 convolutions float32 while the context lasts; torch's settings are put back after it.
+
+    On CUDA torch rounds their factors to ten bits (TF32) unless told not to, which moves embeddings by 1e-3.
+
+    Parameters
+    ----------
+    benchmark
+        Whether cuDNN tries its algorithms on the first batch of a shape and keeps the fastest.
+
+    Examples
+    --------
+    >>> with exact_convolutions():
+    ...     torch.backends.cudnn.conv.fp32_precision
+    'ieee'
+    """
+    precisions, before = [conv.fp32_precision for conv in _CONVOLUTIONS], cudnn.benchmark
+    cudnn.benchmark = benchmark
+    for conv in _CONVOLUTIONS:
+        conv.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        cudnn.benchmark = before
+        for conv, precision in zip(_CONVOLUTIONS, precisions, strict=True):
+            conv.fp32_precision = precision

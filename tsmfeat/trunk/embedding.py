@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tsmfeat.errors import InputError
+from tsmfeat.trunk.device import exact_convolutions
 from tsmfeat.trunk.folding import fold_norms
 from tsmfeat.trunk.transfer import NUM_BUFFERS, UploadBuffers, download, wait
 from tsmfeat.trunk.tsm import TemporalShiftTrunk
@@ -156,8 +157,8 @@ class Embedder:
         # Moving the channels forward only renames the axes: the memory is channels_last as it comes.
         frames = batch.permute(0, 1, 4, 2, 3).to(torch.float32).mul_(self._scale).add_(self._offset)
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
-        # cuDNN would round the factors of float32 convolutions to ten bits (TF32) unless told not to.
-        with autocast, torch.backends.cudnn.flags(enabled=True, benchmark=self._pad, allow_tf32=False):
+        # One static shape makes it worth while to look for its fastest kernels.
+        with autocast, exact_convolutions(benchmark=self._pad):
             embeddings: Tensor = network(frames)
         return embeddings
 
