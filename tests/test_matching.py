@@ -94,6 +94,13 @@ def test_of_equal_tious_the_later_truth_is_taken():
     assert hits_of([(0, 10, 30), (0, 0, 18)], truths, [0.3]) == [[True], [True]]
 
 
+def test_of_equal_tious_behind_a_taken_truth_the_later_is_taken():
+    # The second [10, 30] finds its twin taken; of the two at tIoU 1/3 it takes [20, 40], and [0, 20] stays free.
+    truths = [(0, 0, 20), (0, 20, 40), (0, 10, 30)]
+    assert hits_of([(0, 10, 30), (0, 10, 30), (0, 22, 40)], truths, [0.3]) == [[True], [True], [False]]
+    assert hits_of([(0, 10, 30), (0, 10, 30), (0, 0, 18)], truths, [0.3]) == [[True], [True], [True]]
+
+
 def test_a_tiou_equal_to_the_threshold_matches():
     # 3/10 is the literal .3; numpy.linspace(.1, .5, 5)[2] is one ulp above it.
     assert hits_of([(0, 0, 3)], [(0, 0, 10)], [0.3, 0.30000000000000004]) == [[True, False]]
@@ -134,9 +141,10 @@ def test_a_negative_union_never_matches():
 
 def test_pairs_on_a_threshold_are_counted_once():
     rule = MatchRule(np.array([0.5, 0.5 + 5e-10, 0.75]), False)
-    detections = pieces([(0, 0, 5), (0, 0, 7), (0, 0, 7.5)])
-    _, count = match_detections(np.array([0, 3]), detections, np.array([0, 1]), pieces([(0, 0, 10)]), rule)
-    assert count == 2  # tIoU .5 (beside two thresholds, counted once), .7 and .75
+    detections = pieces([(0, 0, 5), (0, 0, 7), (0, 0, 7.5), (0, 0, 5 - 5e-9), (0, 0, 5 - 5e-8)])
+    _, count = match_detections(np.array([0, 5]), detections, np.array([0, 1]), pieces([(0, 0, 10)]), rule)
+    # tIoU .5 (beside two thresholds, counted once), .7, .75, .5 - 5e-10 (beside the lowest) and .5 - 5e-9 (too far).
+    assert count == 3
 
 
 def test_truths_of_one_class_are_invisible_to_the_next():
