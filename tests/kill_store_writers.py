@@ -74,15 +74,23 @@ def problems_in(folder: Path, declared: set[str]) -> int:
         return lost + wrong + len(find_damaged(store))
 
 
+def seconds_of_a_whole_run(folder: Path) -> float:
+    """Time a writer that nobody kills."""
+    began = time.perf_counter()
+    finish(*start(folder, "timing", [video.video_id for video in VIDEOS]))
+    return time.perf_counter() - began
+
+
 def kill_alone(folder: Path, num_kills: int, chance: random.Random) -> dict[str, int]:
     kills = problems = stores = 0
     everything = [video.video_id for video in VIDEOS]
+    longest = seconds_of_a_whole_run(folder / "timing") * 0.8
     while kills < num_kills:
         place, declared, status = folder / str(stores), set[str](), -1
         while status != 0:
             child, pipe = start(place, "w", everything)
             if kills < num_kills:
-                time.sleep(chance.uniform(0.002, 0.05))
+                time.sleep(chance.uniform(0, longest))
                 os.kill(child, signal.SIGKILL)
             more, status = finish(child, pipe)
             kills += status == signal.SIGKILL
@@ -94,24 +102,32 @@ def kill_alone(folder: Path, num_kills: int, chance: random.Random) -> dict[str,
 
 
 def kill_together(folder: Path, num_kills: int, chance: random.Random) -> dict[str, int]:
+    longest = seconds_of_a_whole_run(folder / "timing") * 0.8
+    kills = problems = stores = 0
+    while kills < num_kills:
+        more_kills, more_problems = share_a_folder(folder / str(stores), longest, num_kills - kills, chance)
+        kills, problems, stores = kills + more_kills, problems + more_problems, stores + 1
+    return {"kills": kills, "problems": problems, "stores": stores}
+
+
+def share_a_folder(place: Path, longest: float, num_kills: int, chance: random.Random) -> tuple[int, int]:
     shares = [[v.video_id for i, v in enumerate(VIDEOS) if i % 4 in (k, (k + 1) % 4)] for k in range(4)]
-    running = {k: start(folder, f"w{k}", shares[k]) for k in range(4)}
+    running = {k: start(place, f"w{k}", shares[k]) for k in range(4)}
     declared: set[str] = set()
     kills = problems = 0
     while running:
         k = chance.choice(sorted(running))
         if kills < num_kills:
-            time.sleep(chance.uniform(0.002, 0.02))
+            time.sleep(chance.uniform(0, longest))
             os.kill(running[k][0], signal.SIGKILL)
         more, status = finish(*running.pop(k))
         declared.update(more)
         if status:
             kills += status == signal.SIGKILL
             problems += status != signal.SIGKILL
-            running[k] = start(folder, f"w{k}", shares[k])
-        problems += problems_in(folder, declared)
-    problems += problems_in(folder, {video.video_id for video in VIDEOS})
-    return {"kills": kills, "problems": problems, "stores": 1}
+            running[k] = start(place, f"w{k}", shares[k])
+        problems += problems_in(place, declared)
+    return kills, problems + problems_in(place, {video.video_id for video in VIDEOS})
 
 
 if __name__ == "__main__":

@@ -188,4 +188,4 @@ def test_sigkill_at_random_moments_loses_nothing(tmp_path: Path) -> None:
 def test_four_writers_share_a_folder_while_some_are_killed(tmp_path: Path) -> None:
     found = run_child("together", str(tmp_path), "6", "0")
     assert found["problems"] == 0
-    assert found["kills"] >= 3
+    assert found["kills"] >= 6

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -295,6 +296,23 @@ def test_a_file_of_another_version_is_told_from_a_damaged_one(outcomes: dict[str
     assert kind == "SpecMismatchError"
     assert f"{name}.h5: " in message
     assert OTHER_VERSION[name][1] in message
+
+
+def test_a_table_that_claims_fewer_or_farther_bytes_than_its_shape_is_refused(tmp_path: Path) -> None:
+    write_naive_store(tmp_path / "whole.h5")
+    with h5py.File(tmp_path / "whole.h5", "r") as file:
+        offset = file["embeddings"].id.get_offset()
+    content = (tmp_path / "whole.h5").read_bytes()
+    place = struct.pack("<QQ", offset, 40)
+    assert content.count(place) == 1
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    for name, claimed in {"fewer": (offset, 16), "farther": (offset + 64, 40), "far": (2**40, 40)}.items():
+        (folder / f"{name}.h5").write_bytes(content.replace(place, struct.pack("<QQ", *claimed)))
+    found = open_in_child(folder)
+    for outcome in found.values():
+        assert outcome["content"] == {}
+        assert {kind for kind, _ in outcome["errors"]} == {"StoreError"}
 
 
 def truncate(content: bytearray, rng: np.random.Generator) -> bytearray:
