@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from naive_clips import naive_plan
+
 from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.values.intervals import IntervalGrid
 from tsmfeat.video.clips import distinct_frames, plan_clips, plan_clips_ticks

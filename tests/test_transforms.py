@@ -74,6 +74,9 @@ def test_every_geometry_gives_its_size(name, shape):
         ((360, 480), (256, 341), (16, 58)),
         ((1920, 1080), (455, 256), (116, 16)),
         ((240, 426), (256, 454), (16, 115)),
+        # 256 · 355 / 240 = 378.67 is cut to 378, not rounded.
+        ((240, 355), (256, 378), (16, 77)),
+        ((355, 240), (378, 256), (77, 16)),
     ],
 )
 def test_short_side_and_crop_follow_the_official_arithmetic(shape, size, start):

@@ -144,7 +144,7 @@ def _configure(stream: "VideoStream", first: npt.NDArray[np.uint8], unit: Fracti
     context.height, context.width = first.shape[:2]
     context.pix_fmt = "yuv420p"
     context.time_base = unit
-    # Several encoder threads change the bytes from run to run.
+    # x264 takes a thread a core, and its bytes depend on their number.
     context.thread_count = 1
     context.gop_size = options.gop_size
     context.max_b_frames = options.num_b_frames

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tsmfeat.video.slots import create_memory, map_slots
+from tsmfeat.video.slots import STOP_SIGNALS, create_memory, map_slots
 from tsmfeat.video.tasks import ClipsReady, ReadEvent, ReadTask, SlotFilled, VideoFailed, VideoOpened, VideoRead
 
 _STOP_SECONDS = 5.0
@@ -135,8 +135,7 @@ def _start(inbox: int, outbox: int, memory: int, slot_bytes: int) -> subprocess.
 @contextmanager
 def _stop_signals_held() -> Iterator[None]:
     """Let a child begin life with the stop signals held back, until it ignores them by itself."""
-    held = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
     finally:

@@ -23,10 +23,8 @@ from tsmfeat.video.decoding import VideoDecoder
 from tsmfeat.video.probing import VideoProbe, probe_video
 from tsmfeat.video.quality import ReadQuality, require_complete, require_whole_file
 from tsmfeat.video.sending import ClipSender
-from tsmfeat.video.slots import map_slots
+from tsmfeat.video.slots import STOP_SIGNALS, map_slots
 from tsmfeat.video.tasks import ReadTask, VideoFailed, VideoOpened, VideoRead
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_reader() -> None:
@@ -36,6 +34,8 @@ def run_reader() -> None:
     """
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    # The parent held them back while this process began: now they may come, and do nothing.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     setting = json.loads(sys.argv[1])
     slots = map_slots(setting["memory"], setting["slot_bytes"])

@@ -1,7 +1,8 @@
-"""Memory shared by a reader process and its parent: a few slots that clips are written to and read from."""
+"""What a reader process and its parent agree on: shared slots for clips, and the signals a reader ignores."""
 
 import mmap
 import os
+import signal
 import tempfile
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 NUM_SLOTS = 4
 SLOT_BYTES = 8 << 20
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def create_memory(num_bytes: int) -> int:
