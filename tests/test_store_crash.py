@@ -13,10 +13,10 @@ from factories_store import CREATED, make_spec, make_videos
 from faulty_os import FaultyOs, KilledError
 
 from tsmfeat import files
-from tsmfeat.errors import OutputError
+from tsmfeat.errors import OutputError, StoreError
 from tsmfeat.store.folders import finished_videos, output_files, parts_folder, remove_parts, set_aside
 from tsmfeat.store.options import StoreOptions
-from tsmfeat.store.packing import pack
+from tsmfeat.store.packing import find_damaged, pack
 from tsmfeat.store.reader import open_features
 from tsmfeat.store.writer import PartWriter
 from tsmfeat.values.features import VideoFeatures
@@ -104,7 +104,7 @@ def test_death_at_every_call_loses_no_finished_video_and_feigns_none(
         assert len(faulty.calls) >= number
         monkeypatch.setattr(files, "os", FaultyOs())
         # What the kernel would say of the process id of a dead run.
-        monkeypatch.setattr(files, "_RUN", f"{number:08x}")
+        monkeypatch.setattr(files, "RUN_MARK", f"{number:08x}")
         require_sound(out, declared)
         extract(out, declared)
         assert out.read_bytes() == whole, f"resumed after a death at call {number}"
@@ -118,12 +118,12 @@ def test_two_deaths_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         out, declared = tmp_path / str(number) / "x.h5", []
         for attempt, fail_at in enumerate((number, 1 + number // 2)):
             monkeypatch.setattr(files, "os", FaultyOs(fail_at, half=attempt == 1))
-            monkeypatch.setattr(files, "_RUN", f"{number:04x}{attempt:04x}")
+            monkeypatch.setattr(files, "RUN_MARK", f"{number:04x}{attempt:04x}")
             with suppress(KilledError):
                 extract(out, declared)
             monkeypatch.setattr(files, "os", FaultyOs())
             require_sound(out, declared)
-        monkeypatch.setattr(files, "_RUN", f"{number:04x}ffff")
+        monkeypatch.setattr(files, "RUN_MARK", f"{number:04x}ffff")
         extract(out, declared)
         assert out.read_bytes() == whole
 
@@ -164,6 +164,29 @@ def test_a_part_damaged_after_its_run_is_made_again(tmp_path: Path, monkeypatch:
     extract(out, declared)
     assert out.read_bytes() == whole
     assert list((tmp_path / "x.parts").iterdir()) == [part.with_name(f"{part.name}.damaged")]
+
+
+def test_a_video_damaged_after_its_run_stops_packing_until_it_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, whole = run_whole(tmp_path, monkeypatch)
+    out = tmp_path / "x.h5"
+    monkeypatch.setattr("test_store_crash.pack", kill)
+    with pytest.raises(KilledError):
+        extract(out, [])
+    monkeypatch.undo()
+    part = output_files(out)[1]
+    content = bytearray(part.read_bytes())
+    content[-1] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(StoreError, match=part.name):
+        extract(out, [])
+    with open_features(output_files(out)) as store:
+        (damaged,) = find_damaged(store)
+    with PartWriter(parts_folder(out), SPEC) as writer:
+        writer.append(next(video for video in VIDEOS if video.video_id == damaged.video_id))
+    extract(out, [])
+    assert out.read_bytes() == whole
 
 
 def kill(*_: object, **__: object) -> None:

@@ -253,6 +253,15 @@ def test_what_is_no_store_is_refused_with_a_remedy(tmp_path: Path, make: Callabl
     assert caught.value.hint
 
 
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(StoreError, match="cannot be listed"):
+        open_features(tmp_path)
+
+
 def test_an_empty_list_is_refused() -> None:
     with pytest.raises(StoreError, match="no feature store was given"):
         open_features([])

@@ -164,6 +164,20 @@ def test_packing_again_takes_new_parts_in(tmp_path: Path) -> None:
         assert all(same_features(store.features(video.video_id), video) for video in videos)
 
 
+def test_a_store_without_videos_is_legal(tmp_path: Path) -> None:
+    for name in ("x.h5", "y.h5"):
+        publishing.publish_file(
+            tmp_path / name, build_image(make_spec(), collect_columns([]), CREATED), [], replace=False
+        )
+    write_parts(tmp_path / "parts", make_videos(2))
+    with open_features(tmp_path / "x.h5") as store:
+        assert (store.num_videos, store.num_intervals, store.video_ids) == (0, 0, ())
+        pack(store, tmp_path / "z.h5", created=CREATED)
+    assert (tmp_path / "z.h5").read_bytes() == (tmp_path / "x.h5").read_bytes()
+    with open_features([tmp_path / "x.h5", tmp_path / "parts", tmp_path / "y.h5"]) as store:
+        assert store.num_videos == 2
+
+
 def test_packing_removes_only_what_was_packed(tmp_path: Path) -> None:
     out, videos = tmp_path / "x.h5", make_videos(8)
     write_parts(tmp_path / "x.parts", videos[:4])

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import re
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -20,10 +19,9 @@ from safetensors.numpy import save
 from tsmfeat.errors import CheckpointError, OutputError
 
 TEMPORARY_SUFFIX = ".tmp"
-STALE_SECONDS = 24 * 3600.0
 # Marks the temporary files of this very process: a process id alone may be that of a dead run (containers start at 1).
-_RUN = uuid.uuid4().hex[:8]
-_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,9})-(?P<run>[0-9a-f]{8})-[0-9a-f]{8}\.tmp")
+RUN_MARK = uuid.uuid4().hex[:8]
+TEMPORARY_NAME = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,9})-(?P<run>[0-9a-f]{8})-[0-9a-f]{8}\.tmp")
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK}
 _HEADER_KEY = "tsmfeat"
 _BLOCK_BYTES = 1 << 22
@@ -103,7 +101,7 @@ def write_atomically(
     FileExistsError
         The name exists and `replace` is false.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{_RUN}-{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{RUN_MARK}-{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
     try:
         try:
             _write_and_flush(temporary, chunks)
@@ -188,36 +186,6 @@ def rename_file(path: Path, target: Path) -> None:
     """Give a file another name in its folder, replacing what has that name, and flush the folder."""
     os.replace(path, target)  # noqa: PTH105 - as above
     flush_folder(target.parent)
-
-
-def remove_stale_temporaries(folder: Path, is_mine: Callable[[str], bool]) -> None:
-    """Remove what killed runs left: my own temporary files whose process is gone, and any older than 24 hours.
-
-    Parameters
-    ----------
-    folder
-        Where `write_atomically` wrote; not searched below.
-    is_mine
-        Called with the final name a temporary file was meant for.
-    """
-    for path in list(folder.iterdir()):
-        match = _TEMPORARY.fullmatch(path.name)
-        if match is None:
-            continue
-        mine = is_mine(match["name"]) and _process_is_gone(int(match["pid"]), match["run"])
-        with suppress(FileNotFoundError):
-            if mine or time.time() - path.stat().st_mtime > STALE_SECONDS:
-                remove_file(path)
-
-
-def _process_is_gone(pid: int, run: str) -> bool:
-    if pid == os.getpid():
-        return run != _RUN
-    try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return error.errno == errno.ESRCH
-    return False
 
 
 def write_text(path: Path, text: str) -> None:

@@ -67,7 +67,11 @@ def files_in(folder: Path) -> list[Path]:
     """Return the store files in a folder by name; temporary files and what lies below are none."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.suffix == schema.SUFFIX and not p.name.startswith("."))
+    try:
+        paths = list(folder.iterdir())
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be listed ({error.strerror})", "check its permissions") from error
+    return sorted(path for path in paths if path.suffix == schema.SUFFIX and not path.name.startswith("."))
 
 
 def expand_paths(paths: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tsmfeat.errors import InputError, StoreError
-from tsmfeat.files import make_folder, remove_stale_temporaries
+from tsmfeat.files import make_folder
 from tsmfeat.store import schema
 from tsmfeat.store.image import Columns, build_image, encode_video_ids, rows_as_bytes
 from tsmfeat.store.publishing import publish_file, timestamp_now
 from tsmfeat.store.reader import FeatureStore
+from tsmfeat.store.temporaries import remove_stale_temporaries
 from tsmfeat.values.features import VideoStatus
 
 

@@ -12,12 +12,13 @@ from typing import Self
 import numpy as np
 
 from tsmfeat.errors import ConfigurationError, InputError, OutputError
-from tsmfeat.files import make_folder, remove_stale_temporaries, sha256_file
+from tsmfeat.files import make_folder, sha256_file
 from tsmfeat.store import schema
 from tsmfeat.store.folders import files_in
 from tsmfeat.store.image import StoreImage, build_image, collect_columns, rows_as_bytes
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.store.publishing import publish_file, timestamp_now
+from tsmfeat.store.temporaries import remove_stale_temporaries
 from tsmfeat.store.validation import read_index
 from tsmfeat.values.features import FeatureSpec, VideoFeatures, require_same_spec
 
