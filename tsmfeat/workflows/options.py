@@ -136,7 +136,7 @@ class DemoOptions:
         Fewer than ten videos: each subset needs some.
     """
 
-    num_videos: int = 220
+    num_videos: int = 160
     seed: int = 0
     step_seconds: float = 0.5
     trunk: str = "resnet18"
