@@ -169,6 +169,13 @@ def test_specs_round_trip_and_name_their_differences():
         require_same_spec(SPEC, other, "heads", "store")
 
 
+def test_whole_seconds_have_one_identity():
+    assert (
+        replace(SPEC, step_seconds=1, clip_seconds=1).digest()
+        == replace(SPEC, step_seconds=1.0, clip_seconds=1.0).digest()
+    )
+
+
 def test_a_spec_of_another_version_is_refused():
     with pytest.raises(SpecMismatchError, match="'colour'"):
         FeatureSpec.from_dict({**SPEC.to_dict(), "colour": 1})

@@ -86,6 +86,11 @@ class FeatureSpec:
     reader: str = ""
     sampling_version: int = SAMPLING_VERSION
 
+    def __post_init__(self) -> None:
+        """Make seconds floats: 1 and 1.0 must have one JSON text, because the text is the identity."""
+        object.__setattr__(self, "step_seconds", float(self.step_seconds))
+        object.__setattr__(self, "clip_seconds", float(self.clip_seconds))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-able values."""
         return asdict(self)
