@@ -102,11 +102,11 @@ def test_weights_act_by_their_share(voices, factor):
     assert list_segments(scaled) == list_segments(fuse(models, weights))
 
 
-def test_segments_come_by_video_then_falling_score_then_start():
-    one = make_predictions({"b": [("run", 0, 1, 0.2), ("eat", 4, 5, 0.9), ("run", 3, 4, 0.9)], "a": [("run", 0, 1, 1)]})
-    fused = fuse([one])
+def test_segments_come_by_video_then_label_then_start():
+    rows = [("run", 3, 4, 0.2), ("eat", 4, 5, 0.1), ("run", 0, 1, 0.1), ("run", 0, 9, 0.9)]
+    fused = fuse([make_predictions({"b": rows, "a": rows[:1]}, ["eat", "run"])])
     assert fused.video_ids == ("b", "a")
-    assert list_segments(fused)["b"] == [("run", 3, 4, 0.9), ("eat", 4, 5, 0.9), ("run", 0, 1, 0.2)]
+    assert list_segments(fused)["b"] == [rows[1], rows[2], rows[3], rows[0]]
 
 
 def test_videos_and_actions_are_found_by_name():

@@ -9,7 +9,7 @@ from tsmfeat.errors import ConfigurationError
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.fusion.scenes import average_scenes
 from tsmfeat.fusion.weights import check_weights
-from tsmfeat.kernels.averages import Voices, average_segments, rank_segments
+from tsmfeat.kernels.averages import Voices, average_segments
 from tsmfeat.kernels.unions import Rows, unite_absorb, unite_components, unite_sweep
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
@@ -41,7 +41,7 @@ def fuse(
     Returns
     -------
     Predictions
-        Segments by video, decreasing score, start. `num_dropped` adds those left out here (not finite, or of no
+        Segments by video, label, start. `num_dropped` adds those left out here (not finite, or of no
         length once rounded) to what the readers left out.
 
     Raises
@@ -122,12 +122,5 @@ def _unite(rows: Rows, options: FusionOptions) -> Rows:
 
 
 def _to_segments(rows: Rows, unit: float) -> Segments:
-    order = rank_segments(rows)
     # Adding 0 turns -0 into 0.
-    return Segments(
-        rows.video[order],
-        rows.label[order],
-        rows.start[order] / unit + 0.0,
-        rows.end[order] / unit + 0.0,
-        rows.score[order],
-    )
+    return Segments(rows.video, rows.label, rows.start / unit + 0.0, rows.end / unit + 0.0, rows.score)

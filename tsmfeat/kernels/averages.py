@@ -90,40 +90,10 @@ def order_segments(rows: Rows) -> Indexes:
     """
     order = count_order(count_order(np.arange(len(rows.start)), rows.label), rows.video)
     spare = np.empty_like(order)
-    first = 0
+    first = int(np.int64(0))  # a literal 0 would compile sort_rows twice
     for place in range(1, len(order) + 1):
         if place == len(order) or not _is_same_group(rows, order[first], order[place]):
             sort_rows(order, first, place, rows.start, rows.end, spare)
-            first = place
-    return order
-
-
-@njit(cache=True, nogil=True)
-def rank_segments(rows: Rows) -> Indexes:
-    """Return the row numbers by video, then decreasing score, then start; the rest in their own order.
-
-    Parameters
-    ----------
-    rows
-        Sorted by video; no NaN.
-
-    Returns
-    -------
-    int64 (N,)
-
-    Examples
-    --------
-    >>> same = np.zeros(2, np.int32)
-    >>> rank_segments(Rows(same, same, np.zeros(2), np.ones(2), np.array([0.6, 0.8]))).tolist()
-    [1, 0]
-    """
-    order = np.arange(len(rows.start))
-    spare = np.empty_like(order)
-    falling = -rows.score
-    first = 0
-    for place in range(1, len(order) + 1):
-        if place == len(order) or rows.video[place] != rows.video[first]:
-            sort_rows(order, first, place, falling, rows.start, spare)
             first = place
     return order
 

@@ -183,7 +183,7 @@ def find_threshold_runs(row_offset: Indexes, scores: Scores, background: int, th
     order = np.arange(len(runs.label))
     spare = np.empty_like(order)
     # Runs were numbered as they opened, hence by (video, first row, class): only equal first rows are left to order.
-    low = 0
+    low = int(np.int64(0))  # a literal 0 would compile sort_rows twice
     for place in range(1, len(order) + 1):
         if place == len(order) or runs.first_row[place] != runs.first_row[low]:
             sort_rows(order, low, place, runs.last_row, runs.last_row, spare)

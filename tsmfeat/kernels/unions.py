@@ -51,7 +51,7 @@ def unite_absorb(rows: Rows, threshold: float) -> Rows:
     Returns
     -------
     Rows
-        By (video, label), and within them by stretches of time that do not touch; in a stretch in the order kept.
+        By (video, label, start, end).
 
     Examples
     --------
@@ -65,7 +65,7 @@ def unite_absorb(rows: Rows, threshold: float) -> Rows:
     order = np.arange(len(rows.start))
     spare = np.empty_like(order)
     falling = -rows.score
-    kept = first = 0
+    kept = first = int(np.int64(0))  # a literal 0 would compile what it is handed to twice
     while first < len(order):
         last = _find_cluster_end(rows, first)
         if last == first + 1:
@@ -73,7 +73,9 @@ def unite_absorb(rows: Rows, threshold: float) -> Rows:
             kept += 1
         else:
             sort_rows(order, first, last, falling, rows.start, spare)
-            kept = _absorb_cluster(rows, order[first:last], threshold, united, kept)
+            base = kept
+            kept = _absorb_cluster(rows, order[first:last], threshold, united, base)
+            _sort_by_start(united, base, kept)
         first = last
     return _trim_rows(united, kept)
 
@@ -94,7 +96,7 @@ def unite_components(rows: Rows, threshold: float) -> Rows:
     Returns
     -------
     Rows
-        By (video, label), then the least (start, end) among a union's segments.
+        By (video, label, start), then the order in which the unions' first segments came.
     """
     united = _copy_rows(rows)
     parent = np.arange(len(rows.start))
@@ -190,6 +192,17 @@ def _absorb_cluster(rows: Rows, order: Indexes, threshold: float, united: Rows, 
 def _close_gap(rows: Rows, gap: int, last: int) -> None:
     for place in range(gap + 1, last):
         _put_row(rows, place - 1, rows, place)
+
+
+@njit(cache=True, nogil=True)
+def _sort_by_start(rows: Rows, first: int, last: int) -> None:
+    for place in range(first + 1, last):
+        start, end, score = rows.start[place], rows.end[place], rows.score[place]
+        hole = place
+        while hole > first and (start, end) < (rows.start[hole - 1], rows.end[hole - 1]):
+            _put_row(rows, hole, rows, hole - 1)
+            hole -= 1
+        rows.start[hole], rows.end[hole], rows.score[hole] = start, end, score
 
 
 @njit(cache=True, nogil=True)
