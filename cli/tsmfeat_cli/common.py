@@ -1,12 +1,13 @@
 """Options every command takes, and reading their values."""
 
-import tomllib
+import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
+from tsmfeat_cli.config import load_config
 from tsmfeat_cli.failures import DEBUG
 
 
@@ -15,40 +16,15 @@ def _remember_debug(ctx: typer.Context, wanted: bool) -> bool:
     return wanted
 
 
-def _load_config(ctx: typer.Context, path: Path | None) -> Path | None:
-    """Give the file's table for this command as defaults: options and environment variables still win."""
-    if path is None:
-        return None
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path}: not a readable TOML file ({error})", "check --config") from error
-    table = tables.get(str(ctx.info_name), {})
-    known = {name for param in ctx.command.params for name in _config_names(param)}
-    for key in table:
-        if key.replace("-", "_") not in known:
-            hint = did_you_mean(key, sorted(known)) or f"known are {', '.join(sorted(known))}"
-            raise ConfigurationError(f"{path}: [{ctx.info_name}] has an unknown option {key!r}", hint)
-    ctx.default_map = {_parameter_of(ctx, key): value for key, value in table.items()}
-    return path
-
-
-def _config_names(param: Any) -> set[str]:  # noqa: ANN401 - typer's parameter classes are private
-    return {option.lstrip("-").replace("-", "_") for option in param.opts}
-
-
-def _parameter_of(ctx: typer.Context, key: str) -> str:
-    wanted = key.replace("-", "_")
-    return next(str(param.name) for param in ctx.command.params if wanted in _config_names(param))
-
-
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes; warnings stay.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
-Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", callback=_remember_debug, is_eager=True, help="Show the traceback of an error.")
+]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", callback=_load_config, is_eager=True, help="TOML file, one table a command, as defaults."),
+    typer.Option("--config", callback=load_config, is_eager=True, help="TOML file, one table a command, as defaults."),
 ]
 
 
@@ -116,3 +92,14 @@ def parse_switch(text: str, option: str) -> bool:
     True
     """
     return require_choice(text, ("on", "off"), option) == "on"
+
+
+def command_line(*words: object) -> str:
+    """Return a command of ours as a shell reads it.
+
+    Examples
+    --------
+    >>> command_line("score", "my heads.safetensors")
+    "tsmfeat score 'my heads.safetensors'"
+    """
+    return shlex.join(["tsmfeat", *map(str, words)])

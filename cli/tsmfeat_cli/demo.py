@@ -15,7 +15,8 @@ from tsmfeat.errors import TsmfeatError
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.workflows.options import DemoOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose
-from tsmfeat_cli.terminal import TerminalProgress, write_data
+from tsmfeat_cli.stdout import write_data
+from tsmfeat_cli.terminal import TerminalProgress
 
 SUBSET = "testing"
 

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsmfeat.errors import ConfigurationError
+from tsmfeat.errors import ConfigurationError, IncompleteError
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import PRECISIONS, SHIFTS, TRUNKS, TrunkOptions
 from tsmfeat.video.options import RESIZES, VideoOptions
 from tsmfeat.workflows.options import ID_RULES, ExtractOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_whole_or_auto
 from tsmfeat_cli.signals import StopSignals
-from tsmfeat_cli.terminal import TerminalProgress, write_data
+from tsmfeat_cli.stdout import write_data
+from tsmfeat_cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:
     from tsmfeat.workflows.extraction import ExtractReport
@@ -82,25 +83,28 @@ def command(
     )
     if not videos:
         raise ConfigurationError("no videos named", "name files, a folder, or a .txt list")
-    from tsmfeat.workflows.extraction import extract
-
     with StopSignals() as stop, TerminalProgress(quiet) as progress:
+        # Loading torch takes seconds: a signal that comes meanwhile counts too.
+        from tsmfeat.workflows.extraction import extract
+
         report = extract(videos, out, options, progress, should_stop=lambda: stop.caught is not None)
     if as_json:
         write_data(json.dumps(report.to_dict()))
     _summarize(report, out, progress, verbose)
     if stop.caught is not None and report.stopped:
-        progress.warn("stopped; finished videos are kept: run the same command again to go on")
+        again = "the same command without --overwrite" if overwrite else "the same command again"
+        progress.warn(f"stopped; finished videos are kept: run {again} to go on")
         raise typer.Exit(128 + stop.caught)
     if report.num_failed:
-        raise typer.Exit(3)
+        raise typer.Exit(IncompleteError.exit_code)
 
 
 def _summarize(report: "ExtractReport", out: Path, progress: TerminalProgress, verbose: bool) -> None:
-    rate = report.num_intervals / report.seconds if report.seconds else 0.0
+    seconds = max(report.seconds, 1e-3)
     progress.note(
         f"{out}: {report.num_done} videos extracted, {report.num_skipped} skipped, {report.num_failed} failed; "
-        f"{report.num_intervals:,} intervals in {report.seconds:.1f} s ({rate:,.0f}/s)"
+        f"{report.num_intervals:,} intervals in {report.seconds:.1f} s ({report.num_intervals / seconds:,.0f}/s, "
+        f"{report.frames_decoded / seconds:,.0f} frames/s, {report.video_seconds / seconds:,.1f} × real time)"
     )
     if report.num_repeating:
         progress.warn(
@@ -113,5 +117,5 @@ def _summarize(report: "ExtractReport", out: Path, progress: TerminalProgress, v
         from tsmfeat.workflows.failures import failures_path
 
         progress.warn(f"the failed videos are listed in {failures_path(out)}")
-    elif not report.stopped:
+    if report.num_intervals and not report.stopped:
         progress.note(f"next: tsmfeat fit-heads {out} --annotations gt.json -o heads.safetensors")

@@ -9,8 +9,10 @@ import typer
 
 from tsmfeat.heads.options import BALANCED, DROPOUT_UNITS, HEADS, SCHEDULES, TASKS, HeadOptions
 from tsmfeat.workflows.options import FitOptions
-from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_number_or_word, parse_switch
-from tsmfeat_cli.terminal import TerminalProgress, write_data
+from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_number_or_word, parse_switch
+from tsmfeat_cli.config import switch_word
+from tsmfeat_cli.stdout import write_data
+from tsmfeat_cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:
     from tsmfeat.workflows.fitting import FitReport
@@ -20,7 +22,9 @@ def command(
     features: Annotated[list[Path], typer.Argument(help="Store files or folders of parts, read as one store.")],
     annotations: Annotated[Path, typer.Option("--annotations", help="ActivityNet JSON.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint to write.")] = Path("heads.safetensors"),
-    tasks: Annotated[str, typer.Option("--tasks", help="action,scene or action.")] = ",".join(TASKS),
+    tasks: Annotated[str, typer.Option("--tasks", help=f"{','.join(TASKS)} or {TASKS[0]}.")] = ",".join(
+        HeadOptions.tasks
+    ),
     head: Annotated[str, typer.Option("--head", help=", ".join(HEADS))] = HeadOptions.head,
     epochs: Annotated[int, typer.Option("--epochs", help="Passes over the training rows.")] = HeadOptions.epochs,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Rows a step.")] = HeadOptions.batch_size,
@@ -30,9 +34,15 @@ def command(
     schedule: Annotated[str, typer.Option("--schedule", help=", ".join(SCHEDULES))] = HeadOptions.schedule,
     dropout: Annotated[float, typer.Option("--dropout", help="Probability.")] = HeadOptions.dropout,
     dropout_unit: Annotated[
-        str, typer.Option("--dropout-unit", help="frame: per frame, as TSM does, converted; embedding: as it is.")
-    ] = DROPOUT_UNITS[0],
-    standardize: Annotated[str, typer.Option("--standardize", help="on or off: centre and scale the inputs.")] = "on",
+        str,
+        typer.Option(
+            "--dropout-unit",
+            help=f"{DROPOUT_UNITS[0]}: per frame, as TSM does, converted; {DROPOUT_UNITS[1]}: as it is.",
+        ),
+    ] = HeadOptions.dropout_unit,
+    standardize: Annotated[
+        str, typer.Option("--standardize", help="on or off: centre and scale the inputs.")
+    ] = switch_word(HeadOptions.standardize),
     scene_weight: Annotated[
         float, typer.Option("--scene-weight", help="Factor of the scene loss.")
     ] = HeadOptions.scene_weight,
@@ -44,10 +54,10 @@ def command(
     ] = HeadOptions.min_overlap,
     subset: Annotated[
         str, typer.Option("--subset", help="Videos to train on. Default: train or training, else all.")
-    ] = "",
+    ] = FitOptions.subset,
     validation_subset: Annotated[
         str, typer.Option("--validation-subset", help="Videos to select by. Default: val or validation, else 10 %.")
-    ] = "",
+    ] = FitOptions.validation_subset,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -92,5 +102,6 @@ def _summarize(report: "FitReport", features: list[Path], annotations: Path, pro
         f"{report.out}: {report.num_training_videos} videos, {report.num_intervals:,} intervals, "
         f"best epoch {report.best_epoch}{final}; {report.seconds:.1f} s"
     )
-    stores = " ".join(f"--features {path}" for path in features)
-    progress.note(f"next: tsmfeat score {report.out} {stores} --annotations {annotations}")
+    stores = [word for path in features for word in ("--features", path)]
+    subset = ("--subset", report.held_out_subset) if report.held_out_subset else ()
+    progress.note(f"next: {command_line('score', report.out, *stores, '--annotations', annotations, *subset)}")

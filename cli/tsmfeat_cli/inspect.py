@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose
-from tsmfeat_cli.terminal import write_data
+from tsmfeat_cli.stdout import write_data
 
 _MOST_VIDEOS = 20
 

@@ -3,17 +3,19 @@
 ``tsmfeat --help`` must cost no torch, so the list of commands is a table of texts.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from tsmfeat.errors import ConfigurationError, TsmfeatError, did_you_mean
-from tsmfeat_cli.failures import report_bug, report_error
+from tsmfeat.errors import ConfigurationError, OutputError, TsmfeatError, did_you_mean
+from tsmfeat_cli.failures import is_usage_error, report_bug, report_error, report_usage
+from tsmfeat_cli.stdout import close_stdout
 
 HELP_SETTINGS = {"help_option_names": ["-h", "--help"]}
-_COMMAND_SETTINGS = {**HELP_SETTINGS, "auto_envvar_prefix": "TSMFEAT"}
+_ENVIRONMENT_PREFIX = "TSMFEAT_"
 _EPILOG = "Every option can also be set as TSMFEAT_OPTION in the environment, or in a TOML file given with --config."
 _LISTING = "tsmfeat.listing"
 
@@ -39,7 +41,7 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None if ctx.resilient_parsing else _refuse(cmd_name)
         module, summary = COMMANDS[cmd_name]
-        if ctx.meta.get(_LISTING) or ctx.resilient_parsing:
+        if ctx.meta.get(_LISTING):
             return TyperCommand(cmd_name, help=summary)
         return _build_command(cmd_name, module)
 
@@ -48,25 +50,49 @@ class LazyGroup(TyperGroup):
         ctx.meta[_LISTING] = True
         super().format_help(ctx, formatter)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
+        """Complete a command's name from the table alone."""
+        ctx.meta[_LISTING] = True
+        return super().shell_complete(ctx, incomplete)
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - typer's own arguments, handed on
+        """Run as a program; errors about the words of a command look like all others."""
+        alone = extra.pop("standalone_mode", True)
+        extra["standalone_mode"] = False
+        try:
+            outcome = super().main(*args, **extra)
+        except Exception as error:
+            if not (alone and is_usage_error(error)):
+                raise
+            outcome = report_usage(error)
+        if alone:
+            sys.exit(outcome if isinstance(outcome, int) else 0)
+        return outcome
+
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run a command; what it raises becomes a message and an exit code."""
         try:
             return super().invoke(ctx)
         except TsmfeatError as error:
             raise typer.Exit(report_error(error, ctx)) from None
-        except (typer.Exit, typer.Abort, typer.BadParameter, KeyboardInterrupt):
+        except (typer.Exit, typer.Abort, KeyboardInterrupt):
             raise
+        except BrokenPipeError:  # whoever read our output has enough of it
+            close_stdout()
+            raise typer.Exit(OutputError.exit_code) from None
         except Exception as error:  # the last place before the user
-            if type(error).__module__.startswith(("typer", "click")):
+            if is_usage_error(error):
                 raise
             raise typer.Exit(report_bug(error, ctx)) from None
 
 
 def _build_command(cmd_name: str, module: str) -> Any:  # noqa: ANN401
-    app = typer.Typer(context_settings=_COMMAND_SETTINGS, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(context_settings=HELP_SETTINGS, add_completion=False, pretty_exceptions_enable=False)
     app.command(cmd_name, epilog=_EPILOG)(import_module(module).command)
     command = typer.main.get_command(app)
     for param in command.params:
+        longest = max(param.opts, key=len)
+        param.envvar = _ENVIRONMENT_PREFIX + longest.lstrip("-").replace("-", "_").upper()
         # One line at the end says it for all; a line an option would bury the help.
         param.show_envvar = False  # type: ignore[attr-defined]
     return command

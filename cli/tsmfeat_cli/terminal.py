@@ -1,7 +1,7 @@
 """Progress and notes on stderr: a bar on a terminal, otherwise a line every 30 seconds."""
 
-import sys
 import time
+from collections import Counter
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +18,7 @@ class TerminalProgress:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._warnings: Counter[str] = Counter()
         self._bar: Progress | None = None
         self._row: TaskID | None = None
         self._task, self._unit, self._total, self._done = "", "", 0.0, 0.0
@@ -30,8 +31,11 @@ class TerminalProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the terminal as it was, whatever happened."""
+        """Leave the terminal as it was, whatever happened, and count the warnings that came more than once."""
         self.end()
+        for message, count in self._warnings.items():
+            if count > 1:
+                self._print_warning(f"{message} ({count} times)")
 
     def begin(self, task: str, total: float, unit: str) -> None:
         """Start a task of `total` units (0: unknown)."""
@@ -58,9 +62,7 @@ class TerminalProgress:
             self._bar.update(self._row, completed=self._done, rate=self._rate(), detail=detail)
         elif not self._quiet and time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            self._console.print(
-                Text(f"{self._task}: {self._done:,.0f} of {self._total:,.0f} {self._rate()}{self._eta()} {detail}")
-            )
+            self._console.print(Text(self._line(detail)))
 
     def end(self) -> None:
         """Finish the task."""
@@ -74,21 +76,25 @@ class TerminalProgress:
             self._console.print(Text(message))
 
     def warn(self, message: str) -> None:
-        """Say something that should be looked at."""
+        """Say something that should be looked at; the same thing again is only counted."""
+        self._warnings[message] += 1
+        if self._warnings[message] == 1:
+            self._print_warning(message)
+
+    def _print_warning(self, message: str) -> None:
         self._console.print(Text.assemble(("warning: ", "bold yellow"), message))
+
+    def _line(self, detail: str) -> str:
+        of_total = f" of {self._total:,.0f}" if self._total else ""
+        parts = [f"{self._task}: {self._done:,.0f}{of_total} {self._unit}", self._rate(), self._time_left(), detail]
+        return ", ".join(part for part in parts if part)
 
     def _rate(self) -> str:
         elapsed = time.monotonic() - self._began
         return f"{self._done / elapsed:,.1f} {self._unit}/s" if elapsed > 0 else ""
 
-    def _eta(self) -> str:
+    def _time_left(self) -> str:
         if not (self._total and self._done):
             return ""
-        left = (time.monotonic() - self._began) * (self._total - self._done) / self._done
-        return f", about {left:,.0f} s left"
-
-
-def write_data(text: str) -> None:
-    """Write data to stdout: the only thing that ever goes there."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+        left = (time.monotonic() - self._began) * max(self._total - self._done, 0.0) / self._done
+        return f"about {left:,.0f} s left"

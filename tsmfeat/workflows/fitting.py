@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tsmfeat.files import sha256_file
+from tsmfeat.files import make_folder, sha256_file
 from tsmfeat.formats.activitynet import read_annotations
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, save_heads
 from tsmfeat.heads.model import HeadWeights
@@ -18,17 +18,20 @@ from tsmfeat.heads.targets import interval_targets, scene_targets
 from tsmfeat.heads.training import fit_linear_heads
 from tsmfeat.localization.localizing import localize
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
-from tsmfeat.metrics.scenes import scene_accuracy
+from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
 from tsmfeat.store.reader import open_features
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.inference import GatheredFeatures, gather_features, score_intervals
 from tsmfeat.workflows.options import FitOptions
-from tsmfeat.workflows.splits import Split, split_videos
+from tsmfeat.workflows.splits import Split, held_out_subset, select_videos, split_videos
 
 _SILENCE = Silence()
 _NO_NAMES = Vocabulary(())
+
+# Weights -> how good they are on the validation videos.
+Judge = Callable[[HeadWeights], tuple[Evaluation, SceneAccuracy]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class FitReport:
         Counted from 1.
     validation
         ``final_score``, ``map``, ``tiou_thresholds`` and ``scene_accuracy`` on the validation videos; None without any.
+    held_out_subset
+        Subset of the annotations to score on next; empty where they have only one.
     seconds
         Wall time.
     """
@@ -55,11 +60,12 @@ class FitReport:
     num_intervals: int
     best_epoch: int
     validation: dict[str, Any] | None
+    held_out_subset: str
     seconds: float
 
 
 def fit_heads(
-    features: Sequence[str | Path],
+    features: str | Path | Sequence[str | Path],
     annotations: str | Path,
     out: str | Path,
     options: FitOptions | None = None,
@@ -92,18 +98,19 @@ def fit_heads(
     began = time.monotonic()
     options = options or FitOptions()
     truth = read_annotations(Path(annotations))
+    make_folder(Path(out).parent)
     with open_features(features) as store:
         spec = store.spec
-        split = split_videos(truth, store.video_ids, options.subset, options.validation_subset, progress)
+        split = split_videos(truth, store, options.subset, options.validation_subset, progress)
         progress.note(split.described)
         training = gather_features(store, split.training)
         validation = gather_features(store, split.validation)
     rows = make_training_rows(truth, training, options.heads.min_overlap)
     judge = _make_judge(truth, validation, progress)
-    score = None if judge is None else (lambda weights: judge(weights).final_score)
-    fitted = fit_linear_heads(rows, options.heads, spec.num_frames, score, progress)
+    final_score = None if judge is None else (lambda weights: judge(weights)[0].final_score)
+    fitted = fit_linear_heads(rows, options.heads, spec.num_frames, final_score, progress)
+    judged = None if judge is None else _describe_validation(*judge(fitted.weights))
     scenes = truth.scene_vocabulary if fitted.weights.scene_weight is not None else _NO_NAMES
-    judged = None if judge is None else _describe_validation(judge(fitted.weights), fitted.weights, truth, validation)
     record = _provenance(split, options, Path(annotations)) | {"training": fitted.record, "validation": judged}
     save_heads(
         Path(out), HeadsCheckpoint(fitted.weights, spec, truth.vocabulary, scenes, options.heads.to_dict(), record)
@@ -115,6 +122,7 @@ def fit_heads(
         len(rows.rows),
         fitted.record["best_epoch"],
         judged,
+        held_out_subset(truth.subsets()),
         time.monotonic() - began,
     )
 
@@ -127,35 +135,29 @@ def make_training_rows(truth: Annotations, features: GatheredFeatures, min_overl
     return TrainingRows(features.embeddings, rows, action, scene, len(truth.vocabulary), len(truth.scene_vocabulary))
 
 
-def _make_judge(
-    truth: Annotations, features: GatheredFeatures, progress: Progress
-) -> Callable[[HeadWeights], Evaluation] | None:
-    """Return the paper's final score of weights on the validation videos, or None where there is nothing to judge."""
-    judged = _select(truth, features.video_ids)
+def _make_judge(truth: Annotations, features: GatheredFeatures, progress: Progress) -> Judge | None:
+    """Return what scores weights on the validation videos under the paper's protocol; None without any segment."""
+    judged = select_videos(truth, features.video_ids)
     if not len(judged.segments):
-        progress.warn("the validation videos hold no annotated segment: the last epoch is kept instead of the best")
+        what = (
+            "the validation videos hold no annotated segment" if features.video_ids else "there is no validation video"
+        )
+        progress.warn(f"{what}: the last epoch is kept instead of the best")
         return None
 
-    def judge(weights: HeadWeights) -> Evaluation:
-        return evaluate(localize(score_intervals(weights, features, truth.vocabulary, truth.scene_vocabulary)), judged)
+    def judge(weights: HeadWeights) -> tuple[Evaluation, SceneAccuracy]:
+        found = localize(score_intervals(weights, features, truth.vocabulary, truth.scene_vocabulary))
+        return evaluate(found, judged), scene_accuracy(found, judged)
 
     return judge
 
 
-def _select(truth: Annotations, video_ids: Sequence[str]) -> Annotations:
-    wanted = set(video_ids)
-    return truth.select_videos([index for index, name in enumerate(truth.video_ids) if name in wanted])
-
-
-def _describe_validation(
-    evaluation: Evaluation, weights: HeadWeights, truth: Annotations, features: GatheredFeatures
-) -> dict[str, Any]:
-    scores = score_intervals(weights, features, truth.vocabulary, truth.scene_vocabulary)
+def _describe_validation(evaluation: Evaluation, scenes: SceneAccuracy) -> dict[str, Any]:
     return {
         "final_score": evaluation.final_score,
         "map": evaluation.map.tolist(),
         "tiou_thresholds": list(evaluation.tiou_thresholds),
-        "scene_accuracy": scene_accuracy(localize(scores), _select(truth, features.video_ids)).top1,
+        "scene_accuracy": scenes.top1,
     }
 
 

@@ -1,6 +1,7 @@
-"""Which annotated videos train a head and which select it."""
+"""Which annotated videos train heads, which select them, and which are scored."""
 
-from collections.abc import Collection
+import shlex
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from tsmfeat.errors import ConfigurationError, InputError, did_you_mean
@@ -10,6 +11,7 @@ from tsmfeat.values.progress import Progress
 
 TRAINING_NAMES = ("train", "training")
 VALIDATION_NAMES = ("val", "valid", "validation")
+TESTING_NAMES = ("test", "testing")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Split:
 
 
 def split_videos(
-    truth: Annotations, stored: Collection[str], subset: str, validation_subset: str, progress: Progress
+    truth: Annotations, stored: Container[str], subset: str, validation_subset: str, progress: Progress
 ) -> Split:
     """Choose training and validation videos among the annotated ones that have features.
 
@@ -39,7 +41,7 @@ def split_videos(
     truth
         Annotations of all videos.
     stored
-        Ids of the videos that have features.
+        Whatever knows which videos have features: a store, or ids.
     subset, validation_subset
         Names; empty for the defaults of `tsmfeat.workflows.options.FitOptions`.
     progress
@@ -48,26 +50,86 @@ def split_videos(
     Raises
     ------
     ConfigurationError
-        A named subset does not occur.
+        A named subset does not occur, or both are the same.
     InputError
-        No training video has features.
+        No training video has features, or no video of the named validation subset.
     """
     training_name = _named(truth, subset) or _only_match(truth, TRAINING_NAMES)
     validation_name = _named(truth, validation_subset) or _only_match(truth, VALIDATION_NAMES)
-    validation = _with_features(truth, stored, validation_name, "validation", progress) if validation_name else ()
-    training = _with_features(truth, stored, training_name, "training", progress)
-    training = tuple(video_id for video_id in training if video_id not in set(validation))
+    if training_name and training_name == validation_name:
+        raise ConfigurationError(
+            f"subset {training_name!r} is to train on and to select by; they are two",
+            "leave --validation-subset out: 10 % of the training videos are set aside then",
+        )
+    wanted = [v for v, s in _pairs(truth) if s != validation_name and training_name in ("", s)]
+    training = _with_features(wanted, stored, "training", progress)
     if not training:
         raise InputError(
-            f"no video of subset {training_name or 'any'!r} has features; heads need at least one",
+            f"none of the {len(wanted)} annotated training videos has features; heads need at least one",
             "check that the ids of features and annotations agree: tsmfeat inspect FEATURES --json",
         )
-    where = f"validation: {len(validation)} of subset {validation_name!r}"
-    if not validation_name:
+    of_subset = f"of subset {training_name!r}" if training_name else _of_all(truth, validation_name, progress)
+    aside = [v for v, s in _pairs(truth) if validation_name and s == validation_name]
+    if validation := _with_features(aside, stored, "validation", progress):
+        chosen = f"of subset {validation_name!r}"
+    elif validation_subset:
+        raise InputError(
+            f"none of the {len(aside)} videos of subset {validation_subset!r} has features; nothing to select by",
+            "extract them too, or leave --validation-subset out",
+        )
+    else:
         training, validation = validation_split(training)
-        where = f"validation: {len(validation)} set aside by hash"
-    described = f"training: {len(training)} videos of {training_name or 'all subsets'}; {where}"
+        chosen = "more, set aside by the hash of their ids"
+    described = f"training: {len(training)} videos {of_subset}; validation: {len(validation)} {chosen}"
     return Split(training, validation, described)
+
+
+def choose_subset(truth: Annotations, name: str) -> Annotations:
+    """Return the annotations to evaluate on: a subset, or all where there is only one.
+
+    Raises
+    ------
+    ConfigurationError
+        The subset does not occur, or there are several and none is named.
+    """
+    subsets = truth.subsets()
+    if not name and len(subsets) > 1:
+        listed = ", ".join(repr(subset) for subset in subsets)
+        raise ConfigurationError(
+            f"the annotations hold {len(subsets)} subsets ({listed}) and none is named; scores are of one subset",
+            f"add --subset {shlex.quote(held_out_subset(subsets))}",
+        )
+    return truth.select_subset(_named(truth, name)) if name else truth
+
+
+def select_videos(truth: Annotations, video_ids: Collection[str]) -> Annotations:
+    """Return the annotations of some videos, in the order of the file."""
+    wanted = set(video_ids)
+    return truth.select_videos([index for index, name in enumerate(truth.video_ids) if name in wanted])
+
+
+def held_out_subset(subsets: Collection[str]) -> str:
+    """Return the subset that scores are most likely wanted of; empty where there is nothing to choose.
+
+    Examples
+    --------
+    >>> held_out_subset(["training", "validation", "testing"]), held_out_subset(["training", "val"])
+    ('testing', 'val')
+    >>> held_out_subset([""]), held_out_subset(["a", "b"])
+    ('', 'b')
+    """
+    named = [name for name in subsets if name]
+    if len(subsets) < 2 or not named:
+        return ""
+    for names in (TESTING_NAMES, VALIDATION_NAMES):
+        for name in named:
+            if name.lower() in names:
+                return name
+    return [*named, *(name for name in named if name.lower() not in TRAINING_NAMES)][-1]
+
+
+def _pairs(truth: Annotations) -> Iterable[tuple[str, str]]:
+    return zip(truth.video_ids, truth.subset, strict=True)
 
 
 def _named(truth: Annotations, name: str) -> str:
@@ -83,14 +145,15 @@ def _only_match(truth: Annotations, names: tuple[str, ...]) -> str:
     return matches[0] if len(matches) == 1 else ""
 
 
-def _with_features(
-    truth: Annotations, stored: Collection[str], subset: str, purpose: str, progress: Progress
-) -> tuple[str, ...]:
-    wanted = [v for v, s in zip(truth.video_ids, truth.subset, strict=True) if not subset or s == subset]
-    found = tuple(video_id for video_id in wanted if video_id in stored)
-    if len(found) < len(wanted):
-        first = next(video_id for video_id in wanted if video_id not in stored)
-        progress.warn(
-            f"{len(wanted) - len(found)} of {len(wanted)} {purpose} videos have no features, such as {first!r}"
-        )
-    return found
+def _of_all(truth: Annotations, validation_name: str, progress: Progress) -> str:
+    names = [name or "without a name" for name in truth.subsets() if not name or name != validation_name]
+    if len(names) > 1:
+        progress.warn(f"no single subset is called train or training: all are trained on ({', '.join(names)})")
+    return "of all subsets"
+
+
+def _with_features(wanted: Sequence[str], stored: Container[str], purpose: str, progress: Progress) -> tuple[str, ...]:
+    missing = [video_id for video_id in wanted if video_id not in stored]
+    if missing:
+        progress.warn(f"{len(missing)} of {len(wanted)} {purpose} videos have no features, such as {missing[0]!r}")
+    return tuple(video_id for video_id in wanted if video_id in stored)

@@ -1,0 +1,52 @@
+"""The scores as people read them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tsmfeat.workflows.scoring import ScoreReport
+
+_LEAST_WIDTH = 12
+
+
+def describe_scores(report: "ScoreReport", per_class: bool) -> str:
+    """Return AP and mAP per threshold, the final score, and what to know about them.
+
+    Parameters
+    ----------
+    report
+        What `tsmfeat.workflows.score` returned.
+    per_class
+        Whether there is a line a class.
+    """
+    found = report.evaluation
+    lines = [*_map_table(report, per_class), ""]
+    lines.append(
+        f"final score {found.final_score:.4f}: mean mAP of {len(found.classes)} classes, protocol {found.protocol}"
+    )
+    if report.scenes.top1 is not None:
+        top1, top5, count = report.scenes.top1, report.scenes.top5, report.scenes.num_videos
+        lines.append(f"scenes      {top1:.4f}: right in {count} videos (among the five likeliest: {top5:.4f})")
+    lines.append(
+        f"{found.num_predictions:,} predictions ({found.num_ignored:,} of classes without truth ignored), "
+        f"{found.num_annotations:,} annotations; tied scores {found.tied_share:.1%}, "
+        f"pairs exactly at a threshold {found.num_at_threshold:,}"
+    )
+    if len(report.sources) > 1:
+        weighted = zip(report.sources, report.weights, strict=True)
+        lines.append("fused: " + ", ".join(f"{weight:.3f} x {source}" for source, weight in weighted))
+    return "\n".join(lines)
+
+
+def _map_table(report: "ScoreReport", per_class: bool) -> list[str]:
+    found = report.evaluation
+    names = found.classes if per_class else ()
+    width = max(_LEAST_WIDTH, *(len(name) + 2 for name in names)) if names else _LEAST_WIDTH
+    heads = [*(f"{threshold:g}" for threshold in found.tiou_thresholds), "mean"]
+    lines = [f"{'tIoU':<{width}}" + "".join(f"{head:>8}" for head in heads)]
+    lines += [_row(name, [*row, row.mean()], width) for name, row in zip(names, found.ap, strict=False)]
+    return [*lines, _row("mAP", [*found.map, found.average_map], width)]
+
+
+def _row(name: str, values: Iterable[float], width: int) -> str:
+    return f"{name:<{width}}" + "".join(f"{value:8.4f}" for value in values)

@@ -1,0 +1,70 @@
+"""Whether predictions and annotations speak of the same classes and videos."""
+
+import numpy as np
+
+from tsmfeat.errors import InputError, SpecMismatchError, did_you_mean
+from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.progress import Progress
+
+_MOST_NAMES = 5
+
+
+def check_classes(
+    predictions: Predictions, truth: Annotations, source: str, *, must_share: bool, strict: bool, progress: Progress
+) -> None:
+    """Tell of predicted classes that the annotations do not know: an evaluation passes them over.
+
+    Parameters
+    ----------
+    predictions, truth
+        Their classes are compared by name; those of the annotations are the whole file's.
+    source
+        The predictions' place, for messages.
+    must_share
+        Whether it is an error to have no class in common (heads), or only worth a warning (files).
+    strict
+        Whether a single unknown class is an error.
+    progress
+        Told of unknown classes.
+
+    Raises
+    ------
+    InputError
+        A class is unknown, and `strict`.
+    SpecMismatchError
+        No class is shared, and `must_share`.
+    """
+    names = predictions.vocabulary.names
+    unknown = [name for name in names if name not in truth.vocabulary]
+    if not unknown:
+        return
+    known = ", ".join(truth.vocabulary.names[:_MOST_NAMES])
+    found = f"{source}: {len(unknown)} of its {len(names)} classes are not in the annotations ({_some(unknown)})"
+    hint = did_you_mean(unknown[0], truth.vocabulary.names) or f"the annotations know {known}, ..."
+    if strict:
+        raise InputError(found, hint)
+    if must_share and len(unknown) == len(names):
+        raise SpecMismatchError(f"{found}: the heads were fitted on other classes", hint)
+    progress.warn(f"{found}: what is predicted of them is ignored")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
+
+
+def warn_of_rows(predictions: Predictions, truth: Annotations, progress: Progress) -> None:
+    """Tell of rows that were dropped, and of predictions in videos that are not evaluated."""
+    for what, count in (("annotated", truth.num_dropped), ("predicted", predictions.num_dropped)):
+        if count:
+            progress.warn(
+                f"{count} {what} segments were dropped: zero-length, reversed or not finite (--strict lists them)"
+            )
+    evaluated = set(truth.video_ids)
+    outside = np.array([video_id not in evaluated for video_id in predictions.video_ids], bool)
+    if count := int(outside[predictions.segments.video].sum()):
+        first = next(video_id for video_id in predictions.video_ids if video_id not in evaluated)
+        progress.warn(
+            f"{count} of {len(predictions.segments)} predictions lie in {int(outside.sum())} videos that are not "
+            f"evaluated, such as {first!r}: each counts as a false positive"
+        )

@@ -1,0 +1,167 @@
+"""What is scored or fused: heads on the store of their own spec, and prediction files, each with its weight."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError
+from tsmfeat.files import is_safetensors
+from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
+from tsmfeat.localization.localizing import localize
+from tsmfeat.localization.options import LocalizationOptions
+from tsmfeat.store.reader import FeatureStore
+from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.progress import Progress
+from tsmfeat.workflows.inference import gather_features, score_intervals
+from tsmfeat.workflows.options import WEIGHTINGS
+
+Checkpoints = Mapping[str, HeadsCheckpoint]
+
+_HDF5_SIGNATURE = b"\x89HDF"
+
+
+def load_checkpoints(sources: Sequence[str]) -> dict[str, HeadsCheckpoint]:
+    """Load those of some sources that are heads checkpoints, by their path.
+
+    Raises
+    ------
+    InputError
+        A source is a feature store, or a checkpoint of another kind.
+    """
+    for path in sources:
+        if _is_hdf5(path):
+            raise InputError(
+                f"{path}: a feature store; what is scored are heads checkpoints and prediction files",
+                f"name stores with an option each: --features {path}",
+            )
+    return {path: load_heads(Path(path)) for path in sources if is_safetensors(Path(path))}
+
+
+def _is_hdf5(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as stream:
+            return stream.read(4) == _HDF5_SIGNATURE
+    except OSError:  # whoever reads it next says so
+        return False
+
+
+def weigh_sources(
+    sources: Sequence[str], checkpoints: Checkpoints, weights: str | Sequence[float]
+) -> tuple[float, ...]:
+    """Return a weight a source; their sum is 1.
+
+    Parameters
+    ----------
+    sources
+        Paths.
+    checkpoints
+        Those of them that are heads.
+    weights
+        One of `WEIGHTINGS`, or a number a source.
+
+    Raises
+    ------
+    ConfigurationError
+        Unknown, not one a source, negative or without a positive sum; or a source holds no validation score.
+    """
+    if weights == "equal":
+        raw = (1.0,) * len(sources)
+    elif weights == "validation":
+        raw = tuple(_validation_score(path, checkpoints) for path in sources)
+    elif isinstance(weights, str):
+        raise ConfigurationError(f"weights {weights!r} are unknown", f"give {', '.join(WEIGHTINGS)} or a comma list")
+    else:
+        raw = tuple(float(value) for value in weights)
+    if len(raw) != len(sources):
+        raise ConfigurationError(f"{len(raw)} weights for {len(sources)} sources; one each", "give a number a source")
+    total = sum(raw)
+    if not 0 < total < float("inf") or any(not value >= 0 for value in raw):
+        raise ConfigurationError(
+            f"weights {', '.join(f'{value:g}' for value in raw)}: each is >= 0 and their sum is positive",
+            "give them as numbers: --weights 0.6,0.4",
+        )
+    return tuple(value / total for value in raw)
+
+
+def _validation_score(path: str, checkpoints: Checkpoints) -> float:
+    judged = checkpoints[path].record.get("validation") if path in checkpoints else None
+    if judged is None:
+        raise ConfigurationError(
+            f"{path}: holds no validation score to weigh it by", "give the weights as numbers: --weights 0.6,0.4"
+        )
+    return float(judged["final_score"])
+
+
+def match_stores(checkpoints: Checkpoints, stores: Sequence[FeatureStore]) -> dict[str, FeatureStore]:
+    """Return the store of each checkpoint: the one whose spec equals its own.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no store at all.
+    SpecMismatchError
+        None or several have the spec; the differing fields, or the stores, are named.
+    """
+    if checkpoints and not stores:
+        raise ConfigurationError(
+            f"{next(iter(checkpoints))}: heads are scored on features and no store is named",
+            "add --features FEATURES.h5",
+        )
+    return {path: _store_of(path, checkpoint, stores) for path, checkpoint in checkpoints.items()}
+
+
+def _store_of(path: str, checkpoint: HeadsCheckpoint, stores: Sequence[FeatureStore]) -> FeatureStore:
+    matching = [store for store in stores if store.spec == checkpoint.spec]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        names = ", ".join(str(store.files[0]) for store in matching)
+        raise SpecMismatchError(
+            f"{path}: {len(matching)} stores have its spec ({names}); one is wanted", "name one of them"
+        )
+    found = "; ".join(f"{store.files[0]}: {', '.join(checkpoint.spec.differences(store.spec))}" for store in stores)
+    raise SpecMismatchError(
+        f"{path}: no store has the spec it was fitted on (heads / store: {found})",
+        "add --features with the store these heads were fitted on",
+    )
+
+
+def predict_segments(
+    checkpoint: HeadsCheckpoint,
+    store: FeatureStore,
+    video_ids: Sequence[str],
+    options: LocalizationOptions,
+    progress: Progress,
+) -> Predictions:
+    """Return what heads find in the stored ones among some videos.
+
+    Parameters
+    ----------
+    checkpoint, store
+        Of one spec.
+    video_ids
+        Those wanted.
+    options
+        How interval scores become segments.
+    progress
+        Told of videos without features.
+
+    Raises
+    ------
+    InputError
+        No wanted video is stored.
+    """
+    stored = [video_id for video_id in video_ids if video_id in store]
+    missing = [video_id for video_id in video_ids if video_id not in store]
+    if not stored:
+        raise InputError(
+            f"{store.files[0]}: holds none of the {len(missing)} evaluated videos ({', '.join(missing[:3])}, ...)",
+            "check that the ids of features and annotations agree: tsmfeat inspect FEATURES --json",
+        )
+    if missing:
+        progress.warn(
+            f"{store.files[0]}: {len(missing)} of {len(video_ids)} videos have no features, such as {missing[0]!r}: "
+            "all is missed there"
+        )
+    features = gather_features(store, stored)
+    scores = score_intervals(checkpoint.weights, features, checkpoint.vocabulary, checkpoint.scene_vocabulary)
+    return localize(scores, options)
