@@ -156,11 +156,21 @@ class PartWriter:
         name = f"{schema.PART_PREFIX}{self._worker}-{digest.hexdigest()[: schema.DIGEST_LENGTH]}{schema.SUFFIX}"
         path = self._folder / name
         try:
-            publish_file(path, image, rows, replace=False)
+            self._publish_in_folder(path, image, rows)
         except FileExistsError as error:
             if sha256_file(path) != digest.hexdigest():
                 raise OutputError(f"{path}: exists with other content", "remove it if it is damaged") from error
         return path
+
+    def _publish_in_folder(self, path: Path, image: StoreImage, rows: list[memoryview]) -> None:
+        while True:
+            # Another run may have packed all parts and removed the empty folder, at any moment.
+            make_folder(self._folder)
+            try:
+                return publish_file(path, image, rows, replace=False)
+            except (OutputError, FileNotFoundError):
+                if self._folder.is_dir():
+                    raise
 
     def _is_mine(self, name: str) -> bool:
         pattern = rf"{schema.PART_PREFIX}{re.escape(self._worker)}-[0-9a-f]{{{schema.DIGEST_LENGTH}}}\{schema.SUFFIX}"

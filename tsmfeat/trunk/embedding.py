@@ -102,16 +102,16 @@ class Embedder:
         """
         self._require_clips(clips)
         rows = [np.empty((0, self.embedding_size), np.float16)]
-        waiting: deque[Callable[[], Embeddings]] = deque()
+        waiting: deque[Callable[[], npt.NDArray[np.float32]]] = deque()
         for first in range(0, len(clips), self.batch_size):
             waiting.append(self.start(clips[first : first + self.batch_size]))
             # One batch is filled while the device works on the other.
             if len(waiting) == NUM_BUFFERS:
-                rows.append(waiting.popleft()())
-        rows.extend(fetch() for fetch in waiting)
+                rows.append(to_float16(waiting.popleft()()))
+        rows.extend(to_float16(fetch()) for fetch in waiting)
         return np.concatenate(rows)
 
-    def start(self, clips: Clips) -> Callable[[], Embeddings]:
+    def start(self, clips: Clips) -> Callable[[], npt.NDArray[np.float32]]:
         """Begin to embed one batch; on CUDA this returns before the device is done.
 
         Parameters
@@ -123,12 +123,13 @@ class Embedder:
         Returns
         -------
         callable
-            Waits for the device and returns float16 ``(n, D)``.
+            Waits for the device and returns float32 ``(n, D)``, before rounding: one clip that float16 cannot hold
+            must not spoil the others of its batch.
 
         Raises
         ------
         InputError
-            Another shape or dtype. An embedding that float16 cannot hold is raised by the callable.
+            Another shape or dtype.
         """
         self._require_clips(clips)
         if self._network is None or not 1 <= len(clips) <= self.batch_size:
@@ -138,9 +139,10 @@ class Embedder:
             batch = self._buffers.upload(clips, self._pad)
             host, done = download(self._forward(self._network, batch)[: len(clips)])
 
-        def fetch() -> Embeddings:
+        def fetch() -> npt.NDArray[np.float32]:
             wait(done)
-            return to_float16(host.numpy())
+            rows: npt.NDArray[np.float32] = host.numpy()
+            return rows
 
         return fetch
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from tsmfeat.errors import ConfigurationError
 from tsmfeat.trunk.embedding import Embedder
 
 # One batch is on the device while the next is being filled.
@@ -24,6 +25,11 @@ class ClipBatcher:
     height, width
         Pixels of a frame.
 
+    Raises
+    ------
+    ConfigurationError
+        A batch that does not fit into memory.
+
     Examples
     --------
     >>> from tsmfeat.trunk.tsm import build_trunk
@@ -38,14 +44,20 @@ class ClipBatcher:
 
     def __init__(self, embed: Embedder, height: int, width: int) -> None:
         self._embed = embed
-        self._clips = np.empty((embed.batch_size, embed.num_frames, height, width, 3), np.uint8)
+        self._clips = _allocate_batch((embed.batch_size, embed.num_frames, height, width, 3))
         self._places: _Places = []
-        self._in_flight: deque[tuple[_Places, Callable[[], npt.NDArray[np.float16]]]] = deque()
+        self._in_flight: deque[tuple[_Places, Callable[[], npt.NDArray[np.float32]]]] = deque()
         self._tables: dict[int, npt.NDArray[np.float16]] = {}
         self._num_missing: dict[int, int] = {}
 
     def open(self, key: int, num_intervals: int) -> None:
-        """Expect a video of so many intervals."""
+        """Expect a video of so many intervals.
+
+        Raises
+        ------
+        MemoryError
+            There is no room for its embeddings; the video is not open then.
+        """
         self._tables[key] = np.empty((num_intervals, self._embed.embedding_size), np.float16)
         self._num_missing[key] = num_intervals
 
@@ -60,12 +72,14 @@ class ClipBatcher:
         Parameters
         ----------
         key
-            An open video.
+            A video; clips of one that is not open are passed over.
         first_interval
             Interval of the first clip.
         clips
             uint8 (k, num_frames, height, width, 3).
         """
+        if key not in self._tables:
+            return
         taken = 0
         while taken < len(clips):
             used = len(self._places)
@@ -88,7 +102,10 @@ class ClipBatcher:
         return self._num_missing.get(key) == 0
 
     def take(self, key: int) -> npt.NDArray[np.float16]:
-        """Return a complete video's embeddings, float16 (N, D), and forget it."""
+        """Return a complete video's embeddings, float16 (N, D), and forget it.
+
+        A value that float16 cannot hold is infinite in it: so it spoils its own video only.
+        """
         del self._num_missing[key]
         return self._tables.pop(key)
 
@@ -100,7 +117,19 @@ class ClipBatcher:
 
     def _fetch(self) -> None:
         places, fetch = self._in_flight.popleft()
-        for (key, interval), row in zip(places, fetch(), strict=True):
+        with np.errstate(over="ignore"):
+            rows = fetch().astype(np.float16)
+        for (key, interval), row in zip(places, rows, strict=True):
             if key in self._tables:
                 self._tables[key][interval] = row
                 self._num_missing[key] -= 1
+
+
+def _allocate_batch(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    try:
+        return np.empty(shape, np.uint8)
+    except (MemoryError, ValueError) as error:
+        raise ConfigurationError(
+            f"a batch of {shape[0]:,} clips of {shape[1]} frames {shape[2]}×{shape[3]} does not fit into memory",
+            "use a smaller --batch-size, or --batch-size auto",
+        ) from error

@@ -2,12 +2,15 @@
 
 import csv
 import io
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tsmfeat.files import write_text
+from tsmfeat.errors import InputError, OutputError
+from tsmfeat.files import remove_file, write_atomically
 
 COLUMNS = ("video_id", "path", "stage", "reason", "attempts")
+_MAX_ATTEMPTS = 10**9
 
 
 @dataclass(frozen=True)
@@ -45,33 +48,69 @@ def failures_path(out: Path) -> Path:
 
 
 def load_failures(path: Path) -> dict[str, Failure]:
-    """Return the failures listed in a file by video id; none where there is no file."""
-    if not path.exists():
+    """Return the failures listed in a file by video id; none where there is no file.
+
+    Raises
+    ------
+    InputError
+        The file is not one that `save_failures` wrote: it cannot be read, or a column is missing.
+    """
+    try:
+        # File names that are no UTF-8 lie in it as the bytes they are.
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        rows = list(reader)
+    except FileNotFoundError:
         return {}
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = [row for row in csv.DictReader(stream) if row.get("video_id")]
-    return {row["video_id"]: _failure_of(row) for row in rows}
+    except (OSError, csv.Error) as error:
+        raise InputError(f"{path}: not a readable list of failures ({error})", "remove it") from error
+    if missing:
+        raise InputError(f"{path}: a list of failures without column {', '.join(sorted(missing))}", "remove it")
+    return {row["video_id"]: _failure_of(row) for row in rows if row["video_id"]}
 
 
-def _failure_of(row: dict[str, str]) -> Failure:
-    attempts = row.get("attempts") or "1"
-    return Failure(
-        row["video_id"],
-        row.get("path") or "",
-        row.get("stage") or "",
-        row.get("reason") or "",
-        int(attempts) if attempts.isdecimal() else 1,
-    )
+def _failure_of(row: Mapping[str, str | None]) -> Failure:
+    # A row cut short has None in its last columns.
+    video_id, path, stage, reason, attempts = (row[column] or "" for column in COLUMNS)
+    number = int(attempts) if attempts.isdecimal() and len(attempts) < len(str(_MAX_ATTEMPTS)) else 1
+    return Failure(video_id, path, stage, reason, number)
 
 
-def save_failures(path: Path, failures: dict[str, Failure]) -> None:
-    """Write the list whole, sorted by id; an empty list removes the file."""
-    if not failures:
-        path.unlink(missing_ok=True)
+def save_failures(path: Path, failures: Mapping[str, Failure], own: Collection[str]) -> None:
+    """Write the list whole, sorted by id; an empty list removes the file.
+
+    Parameters
+    ----------
+    path
+        The list.
+    failures
+        What this run knows of its own videos.
+    own
+        Ids of this run's videos. Listed videos of other runs stay listed.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written or removed.
+    """
+    try:
+        others = {video_id: failure for video_id, failure in load_failures(path).items() if video_id not in own}
+    except InputError:
+        others = {}
+    if not (listed := others | dict(failures)):
+        _remove(path)
         return
-    text = io.StringIO()
+    text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for _, failure in sorted(failures.items()):
+    for _, failure in sorted(listed.items()):
         writer.writerow([getattr(failure, column) for column in COLUMNS])
-    write_text(path, text.getvalue())
+    write_atomically(path, [text.getvalue().encode("utf-8", "surrogateescape")])
+
+
+def _remove(path: Path) -> None:
+    try:
+        remove_file(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be removed ({error.strerror})", "remove it yourself") from error

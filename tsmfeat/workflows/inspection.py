@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from tsmfeat.errors import StoreError
 from tsmfeat.store.folders import output_files
 from tsmfeat.store.packing import describe_store
 from tsmfeat.store.reader import open_features
@@ -27,6 +28,12 @@ def inspect(path: str | Path) -> dict[str, Any]:
     StoreError
         Missing, empty or damaged.
     """
-    files = output_files(Path(path))
-    with open_features(files or path) as store:
-        return describe_store(store)
+    while True:
+        files = output_files(Path(path))
+        try:
+            with open_features(files or path) as store:
+                return describe_store(store)
+        except StoreError:
+            # A running extract may have packed the parts since they were listed.
+            if output_files(Path(path)) == files:
+                raise

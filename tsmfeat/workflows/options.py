@@ -55,7 +55,7 @@ class ExtractOptions:
         """Check what belongs to no stage."""
         if self.id_rule not in ID_RULES:
             raise ConfigurationError(f"id rule {self.id_rule!r} is unknown", f"choose one of {', '.join(ID_RULES)}")
-        if self.clip_seconds is not None and self.clip_seconds < self.step_seconds:
+        if self.clip_seconds is not None and not self.clip_seconds >= self.step_seconds:
             raise ConfigurationError(
                 f"clips of {self.clip_seconds} s in steps of {self.step_seconds} s: a clip spans its interval at least",
                 "leave --clip-seconds out, or make it larger than --step",
