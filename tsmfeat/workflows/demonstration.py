@@ -1,6 +1,6 @@
 """What the demo needs beside the commands it runs: rendered files, the ceiling of its grid, direction accuracy."""
 
-import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tsmfeat.files import canonical_json, make_folder, write_text
+from tsmfeat.errors import ConfigurationError
+from tsmfeat.files import canonical_json, make_folder, remove_file, write_text
 from tsmfeat.formats.activitynet import read_annotations, write_annotations
 from tsmfeat.heads.checkpoint import load_heads
 from tsmfeat.heads.prediction import predict_probabilities
@@ -27,10 +28,14 @@ from tsmfeat.store.reader import open_features
 from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.encoding import write_video
+from tsmfeat.video.options import resolve_workers
 from tsmfeat.workflows.inference import gather_features
 from tsmfeat.workflows.options import DemoOptions
 
 _SILENCE = Silence()
+
+# What must not outlive the videos it was made with.
+_MADE = ("annotations.json", "videos/*.mp4", "features-shift-*.h5", "features-shift-*.parts/*.h5")
 
 
 @dataclass(frozen=True)
@@ -66,31 +71,56 @@ def render_dataset(folder: Path, options: DemoOptions, progress: Progress = _SIL
 
     Raises
     ------
+    ConfigurationError
+        The folder holds files of these names that no demo made.
     OutputError
         The folder cannot be written.
     """
     files = DemoFiles(folder / "videos", folder / "annotations.json", options.num_videos)
     recipe = canonical_json({"generator": GENERATOR_VERSION, "num_videos": options.num_videos, "seed": options.seed})
     receipt = folder / "rendered.json"
-    if receipt.exists() and receipt.read_text() == recipe:
-        progress.note(f"{files.videos}: already rendered")
-        return files
-    make_folder(files.videos)
     num_training = options.num_videos - options.num_validation - options.num_testing
     scripts = write_scripts(num_training, options.num_validation, options.num_testing, options.seed)
-    progress.begin("render", len(scripts), "videos")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(render_video, script, files.videos) for script in scripts]):
-            progress.advance(1, done.result().name)
-    progress.end()
+    paths = [video_path(script, files.videos) for script in scripts]
+    if receipt.exists() and receipt.read_text() == recipe and all(path.exists() for path in paths):
+        progress.note(f"{files.videos}: already rendered")
+        return files
+    _make_room(folder, receipt)
+    _render_all(scripts, files.videos, progress)
     write_annotations(annotate_scripts(scripts), files.annotations)
-    write_text(receipt, recipe)
+    write_text(receipt, recipe)  # last: it says that all the rest is there
     return files
+
+
+def _make_room(folder: Path, receipt: Path) -> None:
+    """Remove what an earlier demo made of other videos: its features would be taken for those of the new ones."""
+    made = [path for pattern in _MADE for path in sorted(folder.glob(pattern))]
+    if made and not receipt.exists():
+        raise ConfigurationError(f"{made[0]}: not made by a demo, and not to be overwritten", "choose another -o")
+    for path in made:
+        remove_file(path)
+    make_folder(folder / "videos")
+    write_text(receipt, "unfinished\n")
+
+
+def _render_all(scripts: Sequence[VideoScript], folder: Path, progress: Progress) -> None:
+    progress.begin("render", len(scripts), "videos")
+    try:
+        with ProcessPoolExecutor(resolve_workers(None), mp_context=get_context("spawn")) as pool:
+            for done in as_completed([pool.submit(render_video, script, folder) for script in scripts]):
+                progress.advance(1, done.result().name)
+    finally:
+        progress.end()
+
+
+def video_path(script: VideoScript, folder: Path) -> Path:
+    """Return the file of a rendered video: named after its id."""
+    return folder / f"{script.video_id}.mp4"
 
 
 def render_video(script: VideoScript, folder: Path) -> Path:
     """Render one video to an H.264 MP4 file named after its id, and return its path."""
-    path = folder / f"{script.video_id}.mp4"
+    path = video_path(script, folder)
     write_video(path, render_frames(script), fps=script.frame_rate)
     return path
 
@@ -116,10 +146,11 @@ def score_oracle(annotations: Path, subset: str, step_seconds: float, min_overla
     return evaluate(localize(known), truth).final_score
 
 
-def measure_direction(heads: Path, features: Path, annotations: Path, subset: str) -> float:
+def measure_direction(heads: Path, features: Path, annotations: Path, subset: str) -> float | None:
     """Return how often the direction is right where the pair is: 0.5 is chance.
 
-    Of all intervals whose prediction names an action of the true pair, the share that names the true one.
+    Of all intervals whose prediction names an action of the true pair, the share that names the true one; None where
+    there is no such interval.
 
     Parameters
     ----------
@@ -139,7 +170,7 @@ def measure_direction(heads: Path, features: Path, annotations: Path, subset: st
     named = predict_probabilities(checkpoint.weights, gathered.embeddings)[0].argmax(axis=1)
     pair = _pair_of_label(truth.vocabulary.names)
     in_pair = (pair[targets] >= 0) & (pair[targets] == pair[named])
-    return float((named == targets)[in_pair].mean()) if in_pair.any() else float("nan")
+    return float((named == targets)[in_pair].mean()) if in_pair.any() else None
 
 
 def _pair_of_label(names: tuple[str, ...]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
