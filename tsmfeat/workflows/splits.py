@@ -1,7 +1,7 @@
 """Which annotated videos train heads, which select them, and which are scored."""
 
 import shlex
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 
 from tsmfeat.errors import ConfigurationError, InputError, did_you_mean
@@ -12,6 +12,7 @@ from tsmfeat.values.progress import Progress
 TRAINING_NAMES = ("train", "training")
 VALIDATION_NAMES = ("val", "valid", "validation")
 TESTING_NAMES = ("test", "testing")
+_IDS_AGREE = "check that the ids of features and annotations agree: tsmfeat inspect FEATURES --json"
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,23 @@ def split_videos(
     """
     training_name = _named(truth, subset) or _only_match(truth, TRAINING_NAMES)
     validation_name = _named(truth, validation_subset) or _only_match(truth, VALIDATION_NAMES)
+    if training_name == validation_name and not validation_subset:
+        validation_name = ""
     if training_name and training_name == validation_name:
         raise ConfigurationError(
             f"subset {training_name!r} is to train on and to select by; they are two",
             "leave --validation-subset out: 10 % of the training videos are set aside then",
         )
-    wanted = [v for v, s in _pairs(truth) if s != validation_name and training_name in ("", s)]
+    aside = dict.fromkeys(_ids_of(truth, validation_name) if validation_name else ())
+    wanted = [name for name in _ids_of(truth, training_name) if name not in aside]
     training = _with_features(wanted, stored, "training", progress)
     if not training:
         raise InputError(
             f"none of the {len(wanted)} annotated training videos has features; heads need at least one",
-            "check that the ids of features and annotations agree: tsmfeat inspect FEATURES --json",
+            _IDS_AGREE if wanted else "name the videos to train on: --subset NAME",
         )
     of_subset = f"of subset {training_name!r}" if training_name else _of_all(truth, validation_name, progress)
-    aside = [v for v, s in _pairs(truth) if validation_name and s == validation_name]
-    if validation := _with_features(aside, stored, "validation", progress):
+    if validation := _with_features(tuple(aside), stored, "validation", progress):
         chosen = f"of subset {validation_name!r}"
     elif validation_subset:
         raise InputError(
@@ -128,8 +131,9 @@ def held_out_subset(subsets: Collection[str]) -> str:
     return [*named, *(name for name in named if name.lower() not in TRAINING_NAMES)][-1]
 
 
-def _pairs(truth: Annotations) -> Iterable[tuple[str, str]]:
-    return zip(truth.video_ids, truth.subset, strict=True)
+def _ids_of(truth: Annotations, name: str) -> list[str]:
+    """Return the videos of a subset; of all where it has no name."""
+    return [video_id for video_id, s in zip(truth.video_ids, truth.subset, strict=True) if name in ("", s)]
 
 
 def _named(truth: Annotations, name: str) -> str:
