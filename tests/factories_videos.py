@@ -1,0 +1,95 @@
+"""Tiny MP4 files to extract, options that make an extraction take half a second, and what is stored of them."""
+
+import zlib
+
+import numpy as np
+
+from tsmfeat.store.folders import output_files
+from tsmfeat.store.reader import open_features
+from tsmfeat.trunk.options import TrunkOptions
+from tsmfeat.video.encoding import write_video
+from tsmfeat.video.options import VideoOptions
+from tsmfeat.workflows.options import ExtractOptions
+
+FPS = 10
+STEP = 0.5
+
+
+def write_tiny_video(path, seconds=2.0, seed=0, fps=FPS):
+    """Write blobs that drift, 32 × 48 pixels; every seed and every frame looks different."""
+    rng = np.random.default_rng(seed)
+    phase, speed = rng.uniform(0, 6, (3, 1, 1)), rng.uniform(0.2, 0.6, (3, 1, 1))
+    y, x = np.mgrid[:32, :48]
+    frames = (
+        np.sin(x / 6 + phase + speed * n) * np.cos(y / 5 - phase) * 100 + 128 for n in range(round(seconds * fps))
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_video(path, (np.moveaxis(frame, 0, 2).astype(np.uint8) for frame in frames), fps=fps)
+    return path
+
+
+def write_tiny_videos(folder, num_videos=3, first=0):
+    """Write videos `clip0.mp4`, … of 1, 1.5, 2, 2.5, 1, … seconds."""
+    return [
+        write_tiny_video(folder / f"clip{index}.mp4", 1 + index % 4 / 2, seed=index)
+        for index in range(first, first + num_videos)
+    ]
+
+
+def tiny_options(
+    *,
+    checkpoint="random:0",
+    num_frames=2,
+    resize="square32",
+    precision="auto",
+    shift="auto",
+    device="cpu",
+    batch_size=None,
+    workers=1,
+    allow_partial=False,
+    trunk="resnet18",
+    step_seconds=STEP,
+    **options,
+):
+    """Return options of an extraction with small frames, few frames and one reader."""
+    return ExtractOptions(
+        TrunkOptions(trunk, checkpoint, num_frames, shift, precision=precision, device=device, batch_size=batch_size),
+        VideoOptions(resize, allow_partial, workers=workers),
+        step_seconds=step_seconds,
+        **options,
+    )
+
+
+def stored_checksums(out):
+    """Return the CRC-32 of every stored video's embeddings, all rows read and checked to be finite."""
+    with open_features(output_files(out)) as store:
+        assert all(np.isfinite(store.embeddings(video_id).astype(np.float32)).all() for video_id in store.video_ids)
+        return {video_id: zlib.crc32(store.embeddings(video_id).tobytes()) for video_id in store.video_ids}
+
+
+def stored_counts(out):
+    """Return the number of intervals of every stored video."""
+    with open_features(output_files(out)) as store:
+        return {video_id: len(store.embeddings(video_id)) for video_id in store.video_ids}
+
+
+class Listener:
+    """A `Progress` that remembers what it was told."""
+
+    def __init__(self):
+        self.notes, self.warnings, self.done, self.begun = [], [], [], []
+
+    def begin(self, task, total, unit):
+        self.begun.append((task, total, unit))
+
+    def advance(self, amount=1.0, detail=""):
+        self.done.append(detail)
+
+    def end(self):
+        pass
+
+    def note(self, message):
+        self.notes.append(message)
+
+    def warn(self, message):
+        self.warnings.append(message)
