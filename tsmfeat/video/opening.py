@@ -31,6 +31,9 @@ _CONTAINERS = (
 _OPEN_OPTIONS = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "file"}
 _HINT = "check that it is a video, or copy it again"
 
+# Tags of other encodings must not stop a video; from PyAV 19 on they never do, and the argument is gone.
+_LENIENT_TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
 
 @contextmanager
 def open_video(path: Path) -> "Iterator[tuple[InputContainer, VideoStream]]":
@@ -128,13 +131,13 @@ def describe_error(error: FFmpegError) -> str:
 
 def _open_container(path: Path) -> "InputContainer":
     try:
-        # The prefix keeps names such as "concat:a" or "pipe:0" from being read as addresses; tags of other
-        # encodings must not stop a video.
-        return av.open(f"file:{path}", metadata_errors="replace", options=dict(_OPEN_OPTIONS))
+        # The prefix keeps names such as "concat:a" or "pipe:0" from being read as addresses.
+        container: InputContainer = av.open(f"file:{path}", options=dict(_OPEN_OPTIONS), **_LENIENT_TAGS)
     except FFmpegError as error:
         raise VideoError(f"{path}: not a readable video ({describe_error(error)})", _HINT) from error
     except OSError as error:
         raise VideoError(f"{path}: cannot be opened ({error.strerror})", "check its permissions") from error
+    return container
 
 
 def _choose_stream(path: Path, container: "InputContainer") -> "VideoStream":
