@@ -1,0 +1,266 @@
+"""Laws 4 and 5 of the house, and its public names; laws 1 to 3 are import-linter's."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import tsmfeat
+import tsmfeat.workflows
+from tsmfeat.fusion.options import FusionOptions
+from tsmfeat.heads.options import HeadOptions
+from tsmfeat.localization.options import LocalizationOptions
+from tsmfeat.trunk.options import TrunkOptions
+from tsmfeat.video.options import VideoOptions
+from tsmfeat.workflows.options import DemoOptions, ExtractOptions, FitOptions, ScoreOptions
+from tsmfeat_cli.lazy import COMMANDS
+from tsmfeat_cli.main import app
+
+HEAVY = ("torch", "torchvision", "numba", "h5py", "av", "decord", "PIL")
+ROOT = Path(tsmfeat.__file__).parent
+
+
+def loaded_by(statement: str) -> tuple[set[str], str]:
+    """Run a statement in a fresh interpreter; return the heavy modules it loaded, and what it printed."""
+    listing = f"print('LOADED', *(name for name in {HEAVY!r} if name in sys.modules))"
+    code = f"import sys\ntry:\n    {statement}\nexcept SystemExit as end:\n    assert not end.code, end.code\n{listing}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    printed, _, names = done.stdout.rpartition("LOADED")
+    return set(names.split()), printed
+
+
+def test_the_probe_sees_what_is_loaded():
+    assert loaded_by("import h5py")[0] == {"h5py"}
+
+
+def test_importing_the_package_and_its_options_loads_nothing_heavy():
+    stages = ", ".join(f"tsmfeat.{path.parent.name}.options" for path in sorted(ROOT.glob("*/options.py")))
+    assert stages.count("options") >= 6
+    assert loaded_by(f"import tsmfeat, tsmfeat.workflows, {stages}")[0] == set()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+def test_help_loads_nothing_heavy(words):
+    heavy, printed = loaded_by(f"from tsmfeat_cli.main import app; app({words!r}, prog_name='tsmfeat')")
+    assert heavy == set()
+    assert "tsmfeat" in printed
+
+
+# Law 5: with only what is required on the command line, a job is given its options' own defaults.
+
+COMMAND_WORDS = {
+    "extract": ["extract", "videos", "-o", "out.h5", "--checkpoint", "random:0"],
+    "fit-heads": ["fit-heads", "features.h5", "--annotations", "gt.json"],
+    "score": ["score", "heads.safetensors", "--annotations", "gt.json"],
+    "demo": ["demo"],
+}
+JOBS = {
+    "extract": ("tsmfeat.workflows.extraction", "extract"),
+    "fit-heads": ("tsmfeat.workflows.fitting", "fit_heads"),
+    "score": ("tsmfeat.workflows.scoring", "score"),
+    "demo": ("tsmfeat.workflows.demonstration", "render_dataset"),
+}
+DEFAULTS = {
+    "extract": ExtractOptions(TrunkOptions(checkpoint="random:0")),
+    "fit-heads": FitOptions(),
+    "score": ScoreOptions(),
+    "demo": DemoOptions(),
+}
+OTHERS = {
+    "extract": (
+        "-t 0.25 --trunk resnet50 --num-frames 4 --shift off --resize square64 --clip-seconds 2 --precision bf16 "
+        "--device cpu --batch-size 7 --workers 3 --allow-partial --max-bad 0.2 --view front --id path --retry-failed "
+        "--overwrite",
+        ExtractOptions(
+            TrunkOptions("resnet50", "random:0", 4, "off", precision="bf16", device="cpu", batch_size=7),
+            VideoOptions("square64", True, 0.2, 3),
+            step_seconds=0.25,
+            clip_seconds=2.0,
+            view="front",
+            id_rule="path",
+            overwrite=True,
+            retry_failed=True,
+        ),
+    ),
+    "fit-heads": (
+        "--tasks action --epochs 3 --batch-size 5 --lr 0.2 --momentum 0.1 --weight-decay 0.3 --schedule step "
+        "--dropout 0.4 --dropout-unit embedding --standardize off --scene-weight 0.6 --background-weight balanced "
+        "--min-overlap 0.7 --seed 9 --subset a --validation-subset b",
+        FitOptions(
+            HeadOptions(
+                "linear", ("action",), 3, 5, 0.2, 0.1, 0.3, "step", 0.4, "embedding", False, 0.6, "balanced", 0.7, 9
+            ),
+            "a",
+            "b",
+        ),
+    ),
+    "score": (
+        "--localize threshold --threshold 0.3 --max-gap 2 --min-duration 1.5 --tail extend --smooth mean:3 "
+        "--fusion none --fusion-tiou 0.4 --missing present --union sweep --protocol activitynet --tiou 0.1,0.2 "
+        "--subset s --weights 0.6,0.4 --strict",
+        ScoreOptions(
+            LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
+            FusionOptions("none", 0.4, "present", "sweep"),
+            "activitynet",
+            (0.1, 0.2),
+            "s",
+            (0.6, 0.4),
+            True,
+        ),
+    ),
+    "demo": ("--num-videos 12 --seed 5", DemoOptions(12, 5)),
+}
+
+
+def options_of(words, monkeypatch, **env):
+    module, job = JOBS[words[0]]
+    seen = []
+
+    def capture(*args, **keywords):
+        seen.extend(value for value in [*args, *keywords.values()] if is_dataclass(value))
+        raise typer.Exit(0)
+
+    monkeypatch.setattr(importlib.import_module(module), job, capture)
+    done = CliRunner().invoke(app, words, env=env)
+    assert done.exit_code == 0, done.output
+    return seen[0]
+
+
+@pytest.mark.parametrize("name", COMMAND_WORDS)
+def test_the_defaults_of_a_command_are_those_of_its_options(name, monkeypatch):
+    assert options_of(COMMAND_WORDS[name], monkeypatch) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", COMMAND_WORDS)
+def test_every_option_reaches_its_place(name, monkeypatch):
+    words, expected = OTHERS[name]
+    assert options_of([*COMMAND_WORDS[name], *words.split()], monkeypatch) == expected
+
+
+def leaves(options):
+    """Return the values of nested options by their dotted names."""
+    found = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        found |= (
+            {f"{field.name}.{k}": v for k, v in leaves(value).items()} if is_dataclass(value) else {field.name: value}
+        )
+    return found
+
+
+# Choices of one, and what only a notebook may set.
+ALWAYS_DEFAULT = {
+    "extract": {"trunk.checkpoint", "trunk.shift_div", "store.part_bytes", "store.part_seconds"},
+    "fit-heads": {"heads.head"},
+    "score": {"fusion.decimals"},
+    "demo": {"step_seconds", "trunk", "num_frames", "resize", "epochs", "lr", "dropout"},
+}
+
+
+@pytest.mark.parametrize("name", COMMAND_WORDS)
+def test_the_other_values_differ_from_every_default(name):
+    default, other = leaves(DEFAULTS[name]), leaves(OTHERS[name][1])
+    assert default.keys() == other.keys()
+    assert {key for key in default if default[key] == other[key]} <= ALWAYS_DEFAULT[name]
+
+
+@pytest.mark.parametrize("name", COMMAND_WORDS)
+def test_the_same_options_can_stand_in_the_environment(name, monkeypatch):
+    words = OTHERS[name][0].split()
+    env, at = {}, 0
+    while at < len(words):
+        key = "TSMFEAT_" + {"-t": "STEP"}.get(words[at], words[at].lstrip("-").replace("-", "_").upper())
+        is_flag = at + 1 == len(words) or words[at + 1].startswith("--")
+        env[key] = "1" if is_flag else words[at + 1]
+        at += 1 if is_flag else 2
+    assert options_of(COMMAND_WORDS[name], monkeypatch, **env) == OTHERS[name][1]
+
+
+# Public names (section 12 of the design).
+
+PUBLIC = {
+    "Annotations", "FeatureSpec", "IntervalGrid", "IntervalScores", "Predictions", "Segments", "TsmfeatError",
+    "VideoFeatures", "Vocabulary", "build_trunk", "evaluate", "fuse", "localize", "open_features", "plan_clips",
+    "plan_clips_ticks", "read_annotations", "read_predictions", "write_predictions",
+}  # fmt: skip
+
+
+def test_the_public_names_are_all_there_and_the_right_objects():
+    assert set(tsmfeat.__all__) == set(dir(tsmfeat)) == PUBLIC
+    for name in PUBLIC:
+        found = getattr(tsmfeat, name)
+        assert found.__name__ == name
+        assert found is getattr(importlib.import_module(found.__module__), name)
+    for name in ("extract", "fit_heads", "inspect", "score"):
+        job = getattr(tsmfeat.workflows, name)
+        assert callable(job)
+        assert job.__name__ == name
+    assert set(tsmfeat.workflows.__all__) == set(dir(tsmfeat.workflows))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'extrct'"):
+        tsmfeat.extrct  # noqa: B018 - the access is what is tested
+    with pytest.raises(AttributeError, match="no attribute 'extrct'"):
+        tsmfeat.workflows.extrct  # noqa: B018
+
+
+def test_type_checkers_and_readers_are_told_the_same_names():
+    for module in (tsmfeat, tsmfeat.workflows):
+        tree = ast.parse(Path(module.__file__).read_text())
+        block = next(node for node in tree.body if isinstance(node, ast.If))
+        told = {alias.asname: node.module for node in block.body for alias in node.names}
+        assert told == module._HOMES
+
+
+def test_a_public_name_stays_the_function_after_its_module_is_imported():
+    for name, home in tsmfeat._HOMES.items():
+        importlib.import_module(home)
+        assert not isinstance(getattr(tsmfeat, name), type(tsmfeat))
+
+
+def modules():
+    return [name for _, name, _ in pkgutil.walk_packages([str(ROOT)], "tsmfeat.")]
+
+
+def test_no_public_function_has_the_name_of_a_module_of_its_package():
+    names = modules()
+    clashes = []
+    for name in names:
+        path = ROOT.parent / (name.replace(".", "/") + ".py")
+        if not path.exists():
+            continue
+        package = name.rpartition(".")[0]
+        siblings = {other.rpartition(".")[2] for other in names if other.rpartition(".")[0] == package}
+        defined = {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+        clashes += [f"{name}.{function}" for function in defined & siblings if not function.startswith("_")]
+    assert clashes == []
+    top = {name.split(".")[1] for name in names}
+    assert not set(tsmfeat.__all__) & top
+    assert not set(tsmfeat.workflows.__all__) & {
+        name.split(".")[2] for name in names if name.startswith("tsmfeat.workflows.")
+    }
+
+
+def test_package_inits_hold_nothing_but_a_docstring():
+    for path in ROOT.glob("*/__init__.py"):
+        if path.parent.name != "workflows":
+            body = ast.parse(path.read_text()).body
+            assert len(body) == 1, path
+            assert isinstance(body[0], ast.Expr), path
+
+
+@pytest.mark.parametrize("module", ["extract", "fit_heads", "score", "demo"])
+def test_no_command_has_a_number_of_its_own_as_a_default(module):
+    tree = ast.parse(Path(importlib.import_module(f"tsmfeat_cli.{module}").__file__).read_text())
+    command = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "command")
+    assert len(command.args.defaults) >= 5
+    own = [ast.literal_eval(default) for default in command.args.defaults if isinstance(default, ast.Constant)]
+    assert set(own) <= {None, False, "", "auto"}
