@@ -3,16 +3,23 @@
 import zlib
 
 import numpy as np
+import pytest
 
 from tsmfeat.store.folders import output_files
+from tsmfeat.store.options import StoreOptions
 from tsmfeat.store.reader import open_features
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.encoding import write_video
 from tsmfeat.video.options import VideoOptions
+from tsmfeat.workflows import extract
 from tsmfeat.workflows.options import ExtractOptions
 
 FPS = 10
 STEP = 0.5
+# A part for every video: the smallest unit a run can be stopped at.
+EAGER = StoreOptions(part_bytes=1)
+# Intervals of four tiny videos.
+COUNTS = {"clip0": 2, "clip1": 3, "clip2": 4, "clip3": 5}
 
 
 def write_tiny_video(path, seconds=2.0, seed=0, fps=FPS):
@@ -58,6 +65,16 @@ def tiny_options(
         step_seconds=step_seconds,
         **options,
     )
+
+
+def leave_parts(videos, out):
+    """Leave an output as a killed run does, a part for every video and nothing packed; return the parts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tsmfeat.workflows.extraction.pack_output", lambda *_: None)
+        # A part of equal content made in the same second would be the same part.
+        patch.setattr("tsmfeat.store.writer.timestamp_now", lambda: "2026-01-31T12:00:00+00:00")
+        extract([str(path) for path in videos], out, tiny_options(store=EAGER, batch_size=1))
+    return output_files(out)
 
 
 def stored_checksums(out):
