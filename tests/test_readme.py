@@ -1,0 +1,93 @@
+"""Every command and the Python of the README, and every example of ``--help``, run as printed."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import resnet50
+
+from tsmfeat.video.encoding import write_video
+from tsmfeat.workflows import extract, fit_heads
+from tsmfeat.workflows.options import ExtractOptions, FitOptions, HeadOptions, TrunkOptions, VideoOptions
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line.strip() for kind, block in BLOCKS if not kind for line in block.splitlines()]
+COMMANDS = [line for line in COMMANDS if line.startswith("tsmfeat ")]
+SUBSETS = {"kitchen-1": "training", "kitchen-2": "validation", "kitchen-3": "testing"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Make the files a reader would have: videos, annotations, a checkpoint, results, and an ensemble's parts."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "videos").mkdir()
+    rng = np.random.default_rng(0)
+    for name in SUBSETS:
+        write_video(folder / "videos" / f"{name}.mp4", rng.integers(0, 255, (25, 64, 64, 3), np.uint8), fps=16)
+    row = {"label": "stir", "segment": [0.5, 1.0]}
+    database = {
+        name: {"subset": s, "duration": 1.56, "scene": "kitchen", "annotations": [row]} for name, s in SUBSETS.items()
+    }
+    (folder / "gt.json").write_text(json.dumps({"database": database}))
+    (folder / "result.json").write_text(json.dumps({"results": {name: [{**row, "score": 0.5}] for name in SUBSETS}}))
+    torch.save(resnet50(weights=None).state_dict(), folder / "resnet50.pth")
+    for name, step in (("t05", 0.5), ("t10", 1.0)):
+        trunk = TrunkOptions("resnet18", "random:0", num_frames=2)
+        options = ExtractOptions(trunk, VideoOptions("square32", workers=1), step_seconds=step)
+        extract([str(folder / "videos")], folder / f"{name}.h5", options)
+        fitting = FitOptions(HeadOptions(epochs=2))
+        fit_heads([folder / f"{name}.h5"], folder / "gt.json", folder / f"{name}.safetensors", fitting)
+    return folder
+
+
+def run_in(folder, command):
+    words = [sys.executable, "-m", "tsmfeat_cli", *shlex.split(command)[1:]]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True)
+
+
+def test_the_readme_prints_commands():
+    assert len(COMMANDS) >= 6
+    assert {line.split()[1] for line in COMMANDS} == {"extract", "fit-heads", "score", "inspect"}
+
+
+def test_every_command_of_the_readme_runs(folder):
+    for command in COMMANDS:
+        done = run_in(folder, command)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+
+
+def test_the_python_of_the_readme_runs(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    code = [block for kind, block in BLOCKS if kind == "python"]
+    assert len(code) == 1
+    exec(compile(code[0], "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("[")
+
+
+def test_the_annotations_of_the_readme_are_readable(tmp_path):
+    from tsmfeat import read_annotations
+
+    (block,) = [block for kind, block in BLOCKS if kind == "json"]
+    (tmp_path / "gt.json").write_text(block)
+    truth = read_annotations(tmp_path / "gt.json", invalid="error")
+    assert (truth.video_ids, truth.vocabulary.names, truth.scene_vocabulary.names) == (
+        ("kitchen-1",),
+        ("stir",),
+        ("kitchen",),
+    )
+
+
+def test_every_example_of_the_help_runs(folder):
+    for name in ("fit-heads", "score", "inspect"):
+        shown = " ".join(run_in(folder, f"tsmfeat {name} --help").stdout.split())
+        example = re.search(r"Example: (tsmfeat .*?) ╭", shown)
+        assert example, shown
+        done = run_in(folder, example[1])
+        assert done.returncode == 0, f"{example[1]}\n{done.stderr}"
