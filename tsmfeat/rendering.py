@@ -124,7 +124,7 @@ def _invent_segments(rng: np.random.Generator, scene: int, duration: float) -> I
         first = rng.integers(2)
         for turn in range(rng.integers(3, 5)):
             start, at = at, at + rng.uniform(2.0, 3.5)
-            if at > duration:
+            if round(at, 1) > duration:
                 return
             yield pair[(first + turn) % 2], round(start, 1), round(at, 1)
         at += rng.uniform(1.0, 2.5)
@@ -133,11 +133,11 @@ def _invent_segments(rng: np.random.Generator, scene: int, duration: float) -> I
 def annotate_scripts(scripts: list[VideoScript]) -> Annotations:
     """Return the ground truth of rendered videos."""
     rows = [(v, ACTIONS.index(label), start, end) for v, s in enumerate(scripts) for label, start, end in s.segments]
-    video, label, start, end = (np.array(column) for column in zip(*rows, strict=True))
+    video, label, start, end = np.array(rows, np.float64).reshape(-1, 4).T
     return Annotations(
         tuple(script.video_id for script in scripts),
         Vocabulary(ACTIONS),
-        Segments(video, label, start, end, np.ones(len(rows))),
+        Segments(video.astype(np.int32), label.astype(np.int32), start, end, np.ones(len(rows))),
         np.array([script.duration_seconds for script in scripts]),
         tuple(script.subset for script in scripts),
         np.array([SCENES.index(script.scene) for script in scripts]),
