@@ -1,6 +1,7 @@
 """Tiny MP4 files to extract, options that make an extraction take half a second, and what is stored of them."""
 
 import zlib
+from functools import cache
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from tsmfeat.store.folders import output_files
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.store.reader import open_features
 from tsmfeat.trunk.options import TrunkOptions
+from tsmfeat.trunk.tsm import build_trunk
 from tsmfeat.video.encoding import write_video
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows import extract
@@ -65,6 +67,15 @@ def tiny_options(
         step_seconds=step_seconds,
         **options,
     )
+
+
+@pytest.fixture(autouse=True)
+def built_once(monkeypatch):
+    """Build every trunk once a session instead of once an extraction; an extraction does not change it."""
+    monkeypatch.setattr("tsmfeat.workflows.extraction.build_trunk", _build_once)
+
+
+_build_once = cache(build_trunk)
 
 
 def leave_parts(videos, out):

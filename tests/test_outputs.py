@@ -13,6 +13,7 @@ from factories_videos import (
     COUNTS,
     EAGER,
     Listener,
+    built_once,
     leave_parts,
     stored_counts,
     tiny_options,
@@ -26,6 +27,8 @@ from tsmfeat.errors import (
 )
 from tsmfeat.workflows import extract, inspect, inspection
 from tsmfeat.workflows.outputs import hold_output, pack_output
+
+__all__ = ["built_once"]
 
 
 @pytest.fixture(scope="module")
