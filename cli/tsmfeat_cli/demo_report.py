@@ -55,7 +55,7 @@ def describe_demo(
             "its ceiling",
             best,
             best,
-            f"with the right label for every interval: segments still begin and end on a {grid}",
+            f"were every interval labelled rightly; bounds lie on a {grid}",
         ),
         (
             "direction",
