@@ -10,12 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories_heads import Recorder
+from factories_store import make_features, make_spec, write_parts
 from factories_workflows import make_database, write_database
 from typer.testing import CliRunner
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.formats.activitynet import read_annotations
+from tsmfeat.heads.checkpoint import HeadsCheckpoint, save_heads
+from tsmfeat.heads.model import HeadWeights
 from tsmfeat.rendering import annotate_scripts, write_scripts
+from tsmfeat.values.vocabulary import Vocabulary
+from tsmfeat.video.probing import probe_video
 from tsmfeat.workflows import demonstration
 from tsmfeat.workflows.demonstration import measure_direction, render_dataset, render_video, score_oracle
 from tsmfeat.workflows.options import DemoOptions
@@ -163,8 +168,6 @@ def test_files_of_the_users_own_are_never_overwritten(tmp_path, name):
 
 
 def test_rendered_videos_are_files_of_the_size_and_length_of_their_script(tmp_path):
-    from tsmfeat.video.probing import probe_video
-
     script = replace(write_scripts(1, 0, 0)[0], duration_seconds=1.2, frame_rate=12.5, segments=(("grow", 0.2, 1.0),))
     path = render_video(script, tmp_path)
     assert path == tmp_path / f"{script.video_id}.mp4"
@@ -206,14 +209,8 @@ def test_the_oracle_knows_every_interval_and_no_boundary(tmp_path):
     assert 0.2 < score_oracle(shifted, "testing", 0.5, 0.5) < 1.0
 
 
-def test_direction_counts_intervals_of_the_right_pair(tmp_path, monkeypatch):
+def test_direction_counts_intervals_of_the_right_pair(tmp_path):
     """Twelve intervals of two pairs; the heads read the label off the feature."""
-    from factories_store import make_features, make_spec, write_parts
-
-    from tsmfeat.heads.checkpoint import HeadsCheckpoint, save_heads
-    from tsmfeat.heads.model import HeadWeights
-    from tsmfeat.values.vocabulary import Vocabulary
-
     actions = ("move left", "move right", "grow", "shrink")
     entries = [{"label": name, "segment": [index * 1.5, (index + 1) * 1.5]} for index, name in enumerate(actions)]
     database = {"a": {"subset": "testing", "duration": 6.0, "annotations": entries}}

@@ -10,9 +10,12 @@ from factories_store import make_spec
 from factories_workflows import ACTIONS, SCENES, SIZE, make_database, write_database, write_store
 
 from tsmfeat.errors import InputError, OutputError, StoreError
+from tsmfeat.formats.activitynet import read_annotations
 from tsmfeat.heads.checkpoint import load_heads
 from tsmfeat.heads.options import HeadOptions
-from tsmfeat.workflows.fitting import fit_heads
+from tsmfeat.store.reader import open_features
+from tsmfeat.workflows.fitting import fit_heads, make_training_rows
+from tsmfeat.workflows.inference import gather_features
 from tsmfeat.workflows.options import FitOptions
 
 FAST = FitOptions(HeadOptions(epochs=8, lr=0.1, batch_size=64))
@@ -90,6 +93,37 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(task, tmp_path):
     one, two, three = ((tmp_path / name).read_bytes() for name in ("one", "two", "three"))
     assert one == two
     assert one != three
+
+
+def test_the_least_overlap_decides_what_is_background(tmp_path):
+    database = make_database({"train": 4})
+    for video in database.values():
+        for entry in video["annotations"]:
+            entry["segment"] = [
+                bound + 0.2 for bound in entry["segment"]
+            ]  # 60 % of the first interval, 40 % of the last
+    write_database(tmp_path / "gt.json", database)
+    store = write_store(tmp_path / "store", database)
+    wholly = sum(
+        round(2 * (end - start)) - 1
+        for v in database.values()
+        for start, end in [e["segment"] for e in v["annotations"]]
+    )
+    num_segments = sum(len(video["annotations"]) for video in database.values())
+    for min_overlap, expected in ((0.3, wholly + 2 * num_segments), (0.5, wholly + num_segments), (0.7, wholly)):
+        heads = replace(FAST.heads, epochs=1, min_overlap=min_overlap)
+        truth = read_annotations(tmp_path / "gt.json")
+        with open_features(store) as opened:
+            rows = make_training_rows(truth, gather_features(opened, truth.video_ids), heads.min_overlap)
+        assert (rows.action < 3).sum() == expected
+        fit_heads(
+            store,
+            tmp_path / "gt.json",
+            tmp_path / f"{min_overlap}",
+            FitOptions(replace(heads, background_weight="balanced")),
+        )
+    weights = [load_heads(tmp_path / name).record["training"]["class_weights"][3] for name in ("0.3", "0.5", "0.7")]
+    assert weights[0] > weights[1] > weights[2]  # the rarer background is, the heavier
 
 
 def test_the_hash_split_is_made_and_told_where_there_is_no_validation_subset(task, tmp_path):

@@ -27,9 +27,9 @@ HEAVY = ("torch", "torchvision", "numba", "h5py", "av", "decord", "PIL")
 ROOT = Path(tsmfeat.__file__).parent
 
 
-def loaded_by(statement: str) -> tuple[set[str], str]:
-    """Run a statement in a fresh interpreter; return the heavy modules it loaded, and what it printed."""
-    listing = f"print('LOADED', *(name for name in {HEAVY!r} if name in sys.modules))"
+def loaded_by(statement: str, watched: tuple[str, ...] = HEAVY) -> tuple[set[str], str]:
+    """Run a statement in a fresh interpreter; return which of some modules it loaded, and what it printed."""
+    listing = f"print('LOADED', *(name for name in {watched!r} if name in sys.modules))"
     code = f"import sys\ntry:\n    {statement}\nexcept SystemExit as end:\n    assert not end.code, end.code\n{listing}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     printed, _, names = done.stdout.rpartition("LOADED")
@@ -51,6 +51,12 @@ def test_help_loads_nothing_heavy(words):
     heavy, printed = loaded_by(f"from tsmfeat_cli.main import app; app({words!r}, prog_name='tsmfeat')")
     assert heavy == set()
     assert "tsmfeat" in printed
+
+
+def test_the_list_of_commands_loads_no_command():
+    commands = tuple(module for module, _ in COMMANDS.values())
+    assert loaded_by("import tsmfeat_cli.score", commands)[0] == {"tsmfeat_cli.score"}
+    assert loaded_by("from tsmfeat_cli.main import app; app(['--help'], prog_name='tsmfeat')", commands)[0] == set()
 
 
 # Law 5: with only what is required on the command line, a job is given its options' own defaults.

@@ -16,7 +16,7 @@ from tsmfeat.rendering import (
 )
 from tsmfeat.trunk.tsm import build_trunk
 
-MANY = write_scripts(300, 0, 0, seed=1)
+MANY = write_scripts(400, 0, 0, seed=3)  # two of them would end beyond their video if ends were rounded up
 SHORT = VideoScript("short", "testing", "garden", 12.5, 96, 128, 6.0, (("move left", 1.0, 4.5),), seed=7)
 # What is drawn brighter than any background, prop or noise is the object.
 BRIGHT = 175

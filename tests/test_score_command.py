@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 from conftest import DATA
+from factories_store import make_spec
 from factories_workflows import make_database, perfect_results, write_database, write_predictions_file, write_store
 from typer.testing import CliRunner
 
@@ -208,8 +209,6 @@ def test_warnings_stay_when_quiet_and_data_stays_clean(tmp_path):
     ],
 )
 def test_what_does_not_fit_ends_with_the_code_of_its_kind(fitting, task, tmp_path, words, code, error, hint):
-    from factories_store import make_spec
-
     other = write_store(tmp_path / "other", make_database(), make_spec(8, step_seconds=1.0, clip_seconds=1.0))
     filled = [word.format(task=task, other=other) for word in words]
     done = call("score", *filled, "--annotations", task / "gt.json", "--subset", "testing", code=code)

@@ -12,7 +12,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from tsmfeat.errors import ConfigurationError, OutputError, TsmfeatError, did_you_mean
 from tsmfeat_cli.failures import is_usage_error, report_bug, report_error, report_usage
-from tsmfeat_cli.stdout import close_stdout
 
 HELP_SETTINGS = {"help_option_names": ["-h", "--help"]}
 _ENVIRONMENT_PREFIX = "TSMFEAT_"
@@ -78,7 +77,6 @@ class LazyGroup(TyperGroup):
         except (typer.Exit, typer.Abort, KeyboardInterrupt):
             raise
         except BrokenPipeError:  # whoever read our output has enough of it
-            close_stdout()
             raise typer.Exit(OutputError.exit_code) from None
         except Exception as error:  # the last place before the user
             if is_usage_error(error):

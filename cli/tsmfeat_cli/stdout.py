@@ -1,6 +1,5 @@
 """Standard output: data only, and nothing else ever goes there."""
 
-import os
 import sys
 
 from tsmfeat.errors import OutputError
@@ -22,14 +21,6 @@ def write_data(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        close_stdout()
         raise OutputError(
             f"standard output cannot be written ({error.strerror})", "free some space; files named with -o are written"
         ) from error
-
-
-def close_stdout() -> None:
-    """Send what is still to come nowhere, so that Python's own flush at the end does not fail once more."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
