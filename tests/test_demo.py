@@ -84,10 +84,11 @@ def test_a_printed_command_is_a_runnable_copy(finished, tmp_path):
     assert one | {"seconds": 0} == other | {"seconds": 0}
 
 
-def run_in_process(quiet, *words):
+def run_in_process(flags, *words):
     """Stand in for `demo.run_command`: the same commands without new interpreters."""
     done = CliRunner().invoke(app, [*(str(word) for word in words), "--json"])
     assert done.exit_code == 0, done.output
+    assert flags == ["--verbose"]
     return json.loads(done.stdout)
 
 
@@ -97,7 +98,7 @@ def test_a_second_run_reuses_videos_and_features(finished, monkeypatch):
     before = [(path.stat().st_mtime_ns, path.stat().st_ino) for path in kept]
     scores = [json.loads((out / f"scores-shift-{shift}" / "scores.json").read_text()) for shift in ("on", "off")]
     monkeypatch.setattr(demo, "run_command", run_in_process)
-    done = CliRunner().invoke(app, ["demo", "--num-videos", "10", "-o", str(out), "--json"])
+    done = CliRunner().invoke(app, ["demo", "--num-videos", "10", "-o", str(out), "--json", "-v"])
     assert done.exit_code == 0, done.output
     assert [(path.stat().st_mtime_ns, path.stat().st_ino) for path in kept] == before
     assert "already rendered" in done.stderr

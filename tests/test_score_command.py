@@ -104,6 +104,17 @@ def test_fitting_prints_one_object_on_demand(task, tmp_path):
     assert load_heads(out).options["seed"] == 7
 
 
+def test_the_validation_is_told_on_demand(task, tmp_path):
+    done = call(
+        *("fit-heads", task / "store", "--annotations", task / "gt.json", "-o", tmp_path / "heads"),
+        *("--epochs", 1, "-v"),
+    )
+    judged = load_heads(tmp_path / "heads").record["validation"]
+    line = done.stderr.splitlines()[1]
+    assert line.startswith(f"validation mAP: {judged['map'][0]:.4f} at tIoU 0.5, {judged['map'][1]:.4f} at tIoU 0.75")
+    assert line.endswith(f"scenes {judged['scene_accuracy']:.4f}")
+
+
 def test_one_subset_needs_no_name_in_the_next_command(tmp_path):
     database = make_database({"": 10})
     write_database(tmp_path / "gt.json", database)

@@ -45,7 +45,8 @@ def command(
     with TerminalProgress(quiet) as progress:
         progress.note(f"rendering {num_videos} H.264 videos into {out / 'videos'}")
         files = render_dataset(out, options, progress)
-        chains = {shift: _run_chain(out, files.annotations, options, shift, quiet) for shift in ("on", "off")}
+        flags = [flag for flag, on in (("--quiet", quiet), ("--verbose", verbose), ("--debug", debug)) if on]
+        chains = {shift: _run_chain(out, files.annotations, options, shift, flags) for shift in ("on", "off")}
         ceiling = score_oracle(files.annotations, SUBSET, options.step_seconds, HeadOptions.min_overlap)
     seconds = time.monotonic() - began
     if as_json:
@@ -55,7 +56,7 @@ def command(
         write_data(describe_demo(out, options, chains["on"], chains["off"], ceiling, seconds))
 
 
-def _run_chain(out: Path, annotations: Path, options: DemoOptions, shift: str, quiet: bool) -> ChainResult:
+def _run_chain(out: Path, annotations: Path, options: DemoOptions, shift: str, flags: list[str]) -> ChainResult:
     """Run the three commands as a user would, and return what they reached on held-out videos."""
     features, heads = out / f"features-shift-{shift}.h5", out / f"heads-shift-{shift}.safetensors"
     small = ["--trunk", options.trunk, "--num-frames", options.num_frames, "--resize", options.resize]
@@ -63,16 +64,16 @@ def _run_chain(out: Path, annotations: Path, options: DemoOptions, shift: str, q
     extract = ["extract", out / "videos", "-o", features, "-t", options.step_seconds, *small, *random]
     fitting = ["--epochs", options.epochs, "--lr", options.lr, "--dropout", options.dropout, "--seed", options.seed]
     where = ["--features", features, "--annotations", annotations, "--subset", SUBSET]
-    extracted = run_command(quiet, *extract)
-    run_command(quiet, "fit-heads", features, "--annotations", annotations, "-o", heads, *fitting)
-    scored = run_command(quiet, "score", heads, *where, "--out", out / f"scores-shift-{shift}")
+    extracted = run_command(flags, *extract)
+    run_command(flags, "fit-heads", features, "--annotations", annotations, "-o", heads, *fitting)
+    scored = run_command(flags, "score", heads, *where, "--out", out / f"scores-shift-{shift}")
     from tsmfeat.workflows.demonstration import measure_direction
 
     direction = measure_direction(heads, features, annotations, SUBSET)
     return ChainResult(scored["final_score"], direction, scored["scene_accuracy"], extracted["spec"]["precision"])
 
 
-def run_command(quiet: bool, *words: object) -> dict[str, Any]:
+def run_command(flags: list[str], *words: object) -> dict[str, Any]:
     """Run one of our commands in a process of its own, after printing it; its notes are shown, its JSON returned.
 
     Raises
@@ -81,10 +82,9 @@ def run_command(quiet: bool, *words: object) -> dict[str, Any]:
         It failed; the exit code is its own.
     """
     line = [str(word) for word in words]
-    if not quiet:
+    if "--quiet" not in flags:
         sys.stderr.write(f"\n$ {command_line(*line)}\n")
-    hidden = ["--json", *(["--quiet"] if quiet else [])]
-    done = subprocess.run([sys.executable, "-m", "tsmfeat_cli", *line, *hidden], stdout=subprocess.PIPE)
+    done = subprocess.run([sys.executable, "-m", "tsmfeat_cli", *line, "--json", *flags], stdout=subprocess.PIPE)
     if done.returncode:
         code = done.returncode if done.returncode > 0 else 128 - done.returncode
         show_failure(f"{command_line(*line)}: ended with exit code {code}", "see what it printed above")

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -92,7 +92,15 @@ def command(
         report = fit_heads(features, annotations, out, FitOptions(options, subset, validation_subset), progress)
     if as_json:
         write_data(json.dumps(asdict(report)))
+    if verbose and report.validation is not None:
+        progress.note(_describe_validation(report.validation))
     _summarize(report, features, annotations, progress)
+
+
+def _describe_validation(judged: dict[str, Any]) -> str:
+    pairs = zip(judged["map"], judged["tiou_thresholds"], strict=True)
+    scenes = "" if judged["scene_accuracy"] is None else f"; scenes {judged['scene_accuracy']:.4f}"
+    return "validation mAP: " + ", ".join(f"{value:.4f} at tIoU {t:g}" for value, t in pairs) + scenes
 
 
 def _summarize(report: "FitReport", features: list[Path], annotations: Path, progress: TerminalProgress) -> None:

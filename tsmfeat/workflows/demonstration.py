@@ -81,7 +81,7 @@ def render_dataset(folder: Path, options: DemoOptions, progress: Progress = _SIL
     receipt = folder / "rendered.json"
     num_training = options.num_videos - options.num_validation - options.num_testing
     scripts = write_scripts(num_training, options.num_validation, options.num_testing, options.seed)
-    paths = [video_path(script, files.videos) for script in scripts]
+    paths = [files.annotations, *(video_path(script, files.videos) for script in scripts)]
     if receipt.exists() and receipt.read_text() == recipe and all(path.exists() for path in paths):
         progress.note(f"{files.videos}: already rendered")
         return files
