@@ -23,7 +23,7 @@ __all__ = ["built_once"]
 
 SMALL = ["--trunk", "resnet18", "--num-frames", "2", "--resize", "square32", "--workers", "1", "--device", "cpu"]
 USUAL = [*SMALL, "--checkpoint", "random:0"]
-NUM_VIDEOS = 70
+NUM_VIDEOS = 48
 KEYS = {
     "out",
     "num_videos",
@@ -157,8 +157,14 @@ def test_a_list_on_stdin_and_ids_by_path(tmp_path, videos):
     words = [str(word) for word in ("extract", "-", "-o", tmp_path / "x.h5", *USUAL)]
     assert CliRunner().invoke(app, words, input=listing).exit_code == 0
     assert list(stored_counts(tmp_path / "x.h5")) == ["clip0", "clip1"]
-    assert run("extract", videos.parent, "-o", tmp_path / "y.h5", "--id", "path", *USUAL).exit_code == 0
-    assert f"{videos.name}/clip0" in stored_counts(tmp_path / "y.h5")
+    for name in ("left", "right"):
+        shutil.copytree(videos, tmp_path / "cameras" / name)
+    words = ["extract", tmp_path / "cameras", "-o", tmp_path / "y.h5", *USUAL]
+    twice = run(*words)
+    assert (twice.exit_code, "--id path" in twice.stderr) == (2, True)
+    assert run(*words, "--id", "path").exit_code == 0
+    both = {f"{side}/{name}": count for side in ("left", "right") for name, count in COUNTS.items()}
+    assert stored_counts(tmp_path / "y.h5") == both
 
 
 def test_repeating_frames_are_warned_of(tmp_path, videos):
