@@ -24,8 +24,8 @@ def shared_data() -> Callable[[str], Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave large inputs to the jitted run: without the jit they would take hours."""
+    """Leave large inputs and whole command chains to the jitted run: once is enough, and without the jit slow."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") == "1":
         for item in items:
             if item.get_closest_marker("golden"):
-                item.add_marker(pytest.mark.skip(reason="large input: jitted run only"))
+                item.add_marker(pytest.mark.skip(reason="large input or command chain: jitted run only"))

@@ -42,6 +42,7 @@ def printed_commands(done):
     return [line.removeprefix("$ tsmfeat ") for line in done.stderr.splitlines() if line.startswith("$ tsmfeat ")]
 
 
+@pytest.mark.golden
 def test_the_demo_runs_from_end_to_end(finished):
     out, done = finished
     assert done.returncode == 0, done.stderr
@@ -52,6 +53,7 @@ def test_the_demo_runs_from_end_to_end(finished):
         assert {f"scores-shift-{shift}/{name}" for name in ("scores.json", "predictions.json")} <= names
 
 
+@pytest.mark.golden
 def test_the_demo_ends_with_a_table_of_both_rows_that_fits_a_screen(finished):
     out, done = finished
     lines = done.stdout.splitlines()
@@ -65,12 +67,14 @@ def test_the_demo_ends_with_a_table_of_both_rows_that_fits_a_screen(finished):
     assert 0.5 < float(table["its ceiling"][0]) <= 1.0
 
 
+@pytest.mark.golden
 def test_the_demo_prints_the_commands_it_runs(finished):
     _, done = finished
     commands = printed_commands(done)
     assert [shlex.split(line)[0] for line in commands] == ["extract", "fit-heads", "score"] * 2
 
 
+@pytest.mark.golden
 def test_a_printed_command_is_a_runnable_copy(finished, tmp_path):
     out, done = finished
     words = shlex.split(printed_commands(done)[2])
@@ -92,6 +96,7 @@ def run_in_process(flags, *words):
     return json.loads(done.stdout)
 
 
+@pytest.mark.golden
 def test_a_second_run_reuses_videos_and_features(finished, monkeypatch):
     out, _ = finished
     kept = [*sorted(out.glob("videos/*.mp4")), *sorted(out.glob("*.h5")), out / "annotations.json"]
@@ -191,6 +196,7 @@ def test_each_subset_has_videos(num_videos):
     assert min(num_training, options.num_validation, options.num_testing) >= 2
 
 
+@pytest.mark.golden
 def test_a_command_that_fails_ends_the_demo_with_its_code(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(demonstration, "_render_all", lambda scripts, folder, progress: touch(scripts, folder))
     done = CliRunner().invoke(app, ["demo", "--num-videos", "10", "-o", str(tmp_path)])

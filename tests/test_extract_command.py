@@ -225,6 +225,15 @@ def test_a_signal_stops_the_run_and_says_how_to_go_on(tmp_path, videos, monkeypa
     assert run("extract", videos, "-o", tmp_path / "x.h5", *USUAL).exit_code == 0
 
 
+@pytest.fixture
+def usual_ctrl_c():
+    """Let SIGINT raise, as it does but for shells that start what they put behind ``&`` with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("usual_ctrl_c")
 def test_the_second_signal_acts_at_once():
     with StopSignals() as stop:
         assert stop.caught is None
@@ -278,6 +287,7 @@ def end(process, number, place):
     return process.returncode, out, error
 
 
+@pytest.mark.golden
 def test_stopped_killed_and_doubled_runs_lose_nothing(tmp_path, videos):
     many = tmp_path / "many"
     many.mkdir()
@@ -342,6 +352,7 @@ REAL = {
 }
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(("place", "step"), [(0, "0.25"), (1, "0.5"), (2, "1.0")])
 def test_real_videos_have_the_intervals_of_their_notes(tmp_path, shared_data, place, step):
     folder = shared_data("videos")

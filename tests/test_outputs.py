@@ -207,3 +207,13 @@ def test_inspect_refuses_what_is_no_store(tmp_path):
 def test_inspect_of_a_large_store_reads_no_rows(tmp_path):
     write_parts(tmp_path / "parts", make_videos(30), spec=make_spec())
     assert inspect(tmp_path / "parts")["num_videos"] == 30
+
+
+def test_packing_tells_once_of_copies_that_differ(tmp_path):
+    for seed in (0, 1):
+        write_parts(tmp_path / "x.parts", make_videos(8, seed))
+    listener = Listener()
+    pack_output(tmp_path / "x.h5", listener)
+    (warning,) = listener.warnings
+    assert "stored twice with embeddings that differ" in warning
+    assert len(stored_counts(tmp_path / "x.h5")) == 8

@@ -57,12 +57,14 @@ def test_the_readme_prints_commands():
     assert {line.split()[1] for line in COMMANDS} == {"extract", "fit-heads", "score", "inspect"}
 
 
+@pytest.mark.golden
 def test_every_command_of_the_readme_runs(folder):
     for command in COMMANDS:
         done = run_in(folder, command)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
 
 
+@pytest.mark.golden
 def test_the_python_of_the_readme_runs(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     code = [block for kind, block in BLOCKS if kind == "python"]
@@ -84,6 +86,7 @@ def test_the_annotations_of_the_readme_are_readable(tmp_path):
     )
 
 
+@pytest.mark.golden
 def test_every_example_of_the_help_runs(folder):
     for name in ("fit-heads", "score", "inspect"):
         shown = " ".join(run_in(folder, f"tsmfeat {name} --help").stdout.split())

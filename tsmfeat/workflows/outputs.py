@@ -10,7 +10,7 @@ from tsmfeat.errors import ConfigurationError, OutputError, StoreError
 from tsmfeat.files import make_folder, remove_file
 from tsmfeat.store import schema
 from tsmfeat.store.folders import finished_videos, is_packed_output, output_files, parts_folder, remove_parts, set_aside
-from tsmfeat.store.packing import find_damaged, pack
+from tsmfeat.store.packing import find_damaged, find_differing_copies, pack
 from tsmfeat.store.reader import open_features
 from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.progress import Progress
@@ -169,6 +169,11 @@ def pack_output(out: Path, progress: Progress) -> None:
             return
         progress.note(f"packing {len(files)} files into {out}")
         with open_features(files) as store:
+            if differing := find_differing_copies(store):
+                progress.warn(
+                    f"{len(differing)} videos are stored twice with embeddings that differ by more than rounding, such "
+                    f"as {differing[0]!r}: the first by file name counts"
+                )
             pack(store, out)
             remove_parts(store.files, out)
 
