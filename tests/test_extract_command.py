@@ -235,13 +235,14 @@ def usual_ctrl_c():
 
 @pytest.mark.usefixtures("usual_ctrl_c")
 def test_the_second_signal_acts_at_once():
+    usual = signal.getsignal(signal.SIGTERM)
     with StopSignals() as stop:
         assert stop.caught is None
         signal.raise_signal(signal.SIGTERM)
         assert stop.caught == signal.SIGTERM
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) == usual
 
 
 def start(*words):
