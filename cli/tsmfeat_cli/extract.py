@@ -60,7 +60,7 @@ def command(
 ) -> None:
     """Run a trunk once per interval of every video; the embeddings go to HDF5. Run again to resume.
 
-    Example: tsmfeat extract videos/ -o features.h5 -t 0.5 --trunk resnet50 --checkpoint resnet50-0676ba61.pth
+    Example: tsmfeat extract videos/ -o features.h5 -t 0.5 --trunk resnet50 --checkpoint resnet50.pth
     """
     options = ExtractOptions(
         TrunkOptions(
