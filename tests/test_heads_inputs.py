@@ -72,6 +72,18 @@ def test_mean_and_deviation_are_exact_over_many_blocks_and_chosen_rows_only():
     np.testing.assert_allclose(found.deviation, exact.std(axis=0).astype(float), rtol=1e-12)
 
 
+def test_a_feature_that_hardly_moved_is_not_blown_up():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(500, 9))
+    table[:, 3] = 0
+    table[7, 3] = 1e-6
+    found = measure_standardization(table, np.arange(500))
+    others = np.delete(table.std(axis=0), 3)
+    # The median of nine deviations of which one is tiny is the fourth of the eight others.
+    assert found.deviation[3] == pytest.approx(0.01 * np.sort(others)[3])
+    np.testing.assert_allclose(np.delete(found.deviation, 3), others)
+
+
 def test_a_constant_feature_has_deviation_one_and_becomes_zero():
     features = np.full((2049, 2), 0.1, np.float16)
     features[:, 1] = np.arange(2049) % 2

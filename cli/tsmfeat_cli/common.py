@@ -80,7 +80,14 @@ def parse_number_or_word(text: str, word: str, option: str) -> float | str:
     >>> parse_number_or_word("balanced", "balanced", "--w"), parse_number_or_word("0.5", "balanced", "--w")
     ('balanced', 0.5)
     """
-    return text if text == word else parse_numbers(text, option)[0]
+    if text == word:
+        return text
+    numbers = parse_numbers(text, option)
+    if len(numbers) != 1:
+        raise ConfigurationError(
+            f"{option} {text!r}: one number, or {word}", f"use for example {option} {numbers[0]:g}"
+        )
+    return numbers[0]
 
 
 def parse_switch(text: str, option: str) -> bool:

@@ -82,6 +82,8 @@ def command(
 ) -> None:
     """Score heads and prediction files: AP per class and tIoU, their mean, and the final score.
 
+    One source is scored as it is; several are fused first.
+
     Example: tsmfeat score heads.safetensors --features features.h5 --annotations gt.json --subset testing
     """
     options = ScoreOptions(
@@ -100,7 +102,8 @@ def command(
         report = score(sources, annotations, features or [], options, progress)
         if out is not None:
             write_scores(report, out)
-            progress.note(f"{out}: {', '.join(SCORE_FILES)} ({report.seconds:.1f} s)")
+            progress.note(f"{out}: {', '.join(SCORE_FILES)}")
+        progress.note(f"scored in {report.seconds:.1f} s")
     write_data(json.dumps(report.to_dict()) if as_json else describe_scores(report, per_class or verbose))
     final = report.evaluation.final_score
     if min_score is not None and final < min_score:

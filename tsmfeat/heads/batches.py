@@ -68,7 +68,8 @@ def make_batches(
     >>> draw_inputs(make_batches(table, np.array([1, 0]), halved, 0.0, 0), np.array([0])).tolist()
     [[1.0, 1.0]]
     """
-    levels = round(dropout * _LEVELS)
+    # Something is always kept, however near to 1 the probability is.
+    levels = min(round(dropout * _LEVELS), _LEVELS - 1)
     scale = _LEVELS / ((_LEVELS - levels) * standardization.deviation)
     return Batches(
         features,

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from tsmfeat.errors import InputError
 
 _BLOCK_ROWS = 1024
+# Of the median deviation: less is no scale but an accident, such as a filter that fired once.
+_LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,8 @@ def measure_standardization(features: npt.NDArray[Any], rows: npt.NDArray[np.int
     Returns
     -------
     Standardization
-        The deviation is that of the population (divided by K); 1 where all rows are equal.
+        The deviation is that of the population (divided by K), but at least a hundredth of the features' median
+        deviation; 1 where all rows are equal.
 
     Raises
     ------
@@ -65,8 +68,14 @@ def measure_standardization(features: npt.NDArray[Any], rows: npt.NDArray[np.int
     squares = np.zeros_like(total)
     for block in blocks:
         squares += np.square(features[block].astype(np.float64) - mean).sum(axis=0)
-    deviation = np.sqrt(squares / len(rows))
-    return Standardization(mean, np.where(deviation > 0, deviation, 1.0))
+    return Standardization(mean, _floored(np.sqrt(squares / len(rows))))
+
+
+def _floored(deviation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Keep a feature that hardly ever moved in training from being blown up where it does."""
+    moving = deviation[deviation > 0]
+    least = _LEAST_SHARE * float(np.median(moving)) if len(moving) else 0.0
+    return np.where(deviation > 0, np.maximum(deviation, least), 1.0)
 
 
 def _finite(features: npt.NDArray[Any], block: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

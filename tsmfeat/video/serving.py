@@ -89,6 +89,10 @@ def _answer(task: ReadTask, sender: ClipSender, outbox: "Connection[Any, Any]") 
         return VideoFailed(task.key, stage, error.message, error.hint)
     except MemoryError:
         return VideoFailed(task.key, stage, f"{task.path}: not enough memory to read it", "use fewer --workers")
+    except (EOFError, BrokenPipeError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a decoder throws costs its one video, never the reader
+        return VideoFailed(task.key, stage, f"{task.path}: {type(error).__name__}: {error}")
     finally:
         sender.discard()
 

@@ -25,6 +25,7 @@ from tsmfeat.rendering import (
     write_scripts,
 )
 from tsmfeat.store.reader import open_features
+from tsmfeat.values.intervals import IntervalGrid
 from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.encoding import write_video
@@ -138,7 +139,7 @@ def score_oracle(annotations: Path, subset: str, step_seconds: float, min_overla
         The grid's step, and the share of an interval an action must cover to be its target.
     """
     truth = read_annotations(annotations).select_subset(subset)
-    counts = np.floor(truth.duration_seconds / step_seconds + 1e-9).astype(np.int64)
+    counts = [IntervalGrid(length, step_seconds).count for length in truth.duration_seconds.tolist()]
     row_offset = np.concatenate([[0], np.cumsum(counts)])
     targets = interval_targets(truth, truth.video_ids, row_offset, step_seconds, min_overlap)
     scores = np.eye(len(truth.vocabulary) + 1, dtype=np.float32)[targets]

@@ -63,10 +63,12 @@ def weigh_sources(
     ConfigurationError
         Unknown, not one a source, negative or without a positive sum; or a source holds no validation score.
     """
-    if weights == "equal":
+    if weights == "equal" or (weights == "validation" and len(sources) == 1):
         raw = (1.0,) * len(sources)
     elif weights == "validation":
         raw = tuple(_validation_score(path, checkpoints) for path in sources)
+        if not any(raw):
+            raise ConfigurationError("all validation scores are 0, which weighs nothing", "use --weights equal")
     elif isinstance(weights, str):
         raise ConfigurationError(f"weights {weights!r} are unknown", f"give {', '.join(WEIGHTINGS)} or a comma list")
     else:

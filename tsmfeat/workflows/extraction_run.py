@@ -61,9 +61,13 @@ class ExtractionRun:
     video_seconds: float = 0.0
     num_repeating: int = 0
     stopped: bool = False
+    failed_keys: set[int] = field(default_factory=set)
 
     def fail(self, key: int, stage: str, reason: str) -> None:
-        """List a video as failed, and say so."""
+        """List a video as failed, and say so; a second failure of one run is not counted again."""
+        if key in self.failed_keys:
+            return
+        self.failed_keys.add(key)
         source = self.todo[key]
         self.opened.pop(key, None)
         self.read.pop(key, None)
@@ -153,19 +157,25 @@ def extract_videos(
         pool = stack.enter_context(ReaderPool(num_readers, slot_bytes=required_slot_bytes([recipe])))
         try:
             _take_events(run, pool.read(_tasks(run.todo, recipe, options)), batcher, writer, should_stop)
-        except torch.OutOfMemoryError as error:
-            _publish(run, writer)
-            raise EnvironmentLackError(
-                f"{device} has no memory for a batch of {size} clips", f"use --batch-size {max(1, size // 2)}"
-            ) from error
         except OutputError:
             raise
-        except BaseException:
+        except BaseException as error:
             # Above all Ctrl-C in a notebook. A second signal, while a stop is under way, ends the run at once.
             if not run.stopped:
                 _publish(run, writer)
+            if _lacks_memory(error):
+                raise EnvironmentLackError(
+                    f"{device} has no memory for a batch of {size} clips", f"use --batch-size {max(1, size // 2)}"
+                ) from error
             raise
     run.progress.end()
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    # The CPU's allocator has no error class of its own.
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    )
 
 
 def _tasks(todo: list[VideoSource], recipe: ClipRecipe, options: ExtractOptions) -> Iterator[ReadTask]:

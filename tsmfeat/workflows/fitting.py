@@ -98,6 +98,8 @@ def fit_heads(
     began = time.monotonic()
     options = options or FitOptions()
     truth = read_annotations(Path(annotations))
+    if truth.num_dropped:
+        progress.warn(f"{truth.num_dropped} annotated segments were dropped: zero-length, reversed or not finite")
     make_folder(Path(out).parent)
     with open_features(features) as store:
         spec = store.spec
