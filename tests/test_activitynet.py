@@ -304,7 +304,7 @@ def test_another_shape_is_told(put, content, found):
         (b"video_id,label\n", "not JSON"),
         (b'{"results": {"v": [', "not JSON"),
         (b'{"results": {}} {}', "not JSON"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(range(256)), "not JSON"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(range(256)), "binary data"),
         (b'{"results": {"\xff": []}}', "not JSON"),
         (b"[" * 200_000, "not JSON"),
         (b'{"results": {"v": [{"label": "a", "segment": [0, 1], "score": ' + b"9" * 5000 + b"}]}}", "not JSON"),

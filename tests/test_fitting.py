@@ -9,7 +9,7 @@ from factories_heads import Recorder
 from factories_store import make_spec
 from factories_workflows import ACTIONS, SCENES, SIZE, make_database, write_database, write_store
 
-from tsmfeat.errors import InputError, OutputError, StoreError
+from tsmfeat.errors import ConfigurationError, InputError, OutputError, StoreError
 from tsmfeat.formats.activitynet import read_annotations
 from tsmfeat.heads.checkpoint import load_heads
 from tsmfeat.heads.options import HeadOptions
@@ -224,6 +224,15 @@ def test_missing_features_and_annotations_are_named(task, tmp_path):
         fit_heads(tmp_path / "nowhere.h5", task / "gt.json", tmp_path / "heads")
     with pytest.raises(InputError, match=r"nowhere\.json"):
         fit_heads(task / "store", tmp_path / "nowhere.json", tmp_path / "heads")
+
+
+@pytest.mark.parametrize("name", ["features.h5", "gt.json", "clip.mp4"])
+def test_only_heads_are_ever_replaced(tmp_path, name):
+    precious = tmp_path / name
+    precious.write_bytes(b"hours of work")
+    with pytest.raises(ConfigurationError, match="exists and holds no heads"):
+        fit_heads(tmp_path / "features.h5", tmp_path / "gt.json", precious)
+    assert precious.read_bytes() == b"hours of work"
 
 
 def test_defaults_are_used_where_no_options_are_given(task, tmp_path):

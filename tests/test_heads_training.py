@@ -198,8 +198,9 @@ def fit_with_scores(scores):
         ([0.3, 0.3, 0.3], 1),
         ([0.1, 0.3, 0.3], 2),
         ([math.nan, 0.1, 0.2], 3),
-        ([math.nan, math.nan, math.nan], 1),
-        ([0.0, math.nan, -1.0], 1),
+        ([math.nan, math.nan, math.nan], 3),
+        ([0.0, math.nan, -1.0], 3),
+        ([0.0, 0.1, 0.0], 2),
     ],
 )
 def test_the_first_of_the_best_epochs_is_kept(scores, best):

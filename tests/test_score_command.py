@@ -110,7 +110,7 @@ def test_the_validation_is_told_on_demand(task, tmp_path):
         *("--epochs", 1, "-v"),
     )
     judged = load_heads(tmp_path / "heads").record["validation"]
-    line = done.stderr.splitlines()[1]
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("validation mAP")]
     assert line.startswith(f"validation mAP: {judged['map'][0]:.4f} at tIoU 0.5, {judged['map'][1]:.4f} at tIoU 0.75")
     assert line.endswith(f"scenes {judged['scene_accuracy']:.4f}")
 

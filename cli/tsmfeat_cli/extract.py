@@ -11,7 +11,7 @@ from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import PRECISIONS, SHIFTS, TRUNKS, TrunkOptions
 from tsmfeat.video.options import RESIZES, VideoOptions
 from tsmfeat.workflows.options import ID_RULES, ExtractOptions
-from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_whole_or_auto
+from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_whole_or_auto
 from tsmfeat_cli.signals import StopSignals
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
@@ -118,4 +118,4 @@ def _summarize(report: "ExtractReport", out: Path, progress: TerminalProgress, v
 
         progress.warn(f"the failed videos are listed in {failures_path(out)}")
     if report.num_intervals and not report.stopped:
-        progress.note(f"next: tsmfeat fit-heads {out} --annotations gt.json -o heads.safetensors")
+        progress.note("next: " + command_line("fit-heads", out, "--annotations", "gt.json", "-o", "heads.safetensors"))

@@ -26,7 +26,10 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
     )
     if report.scenes.top1 is not None:
         top1, top5, count = report.scenes.top1, report.scenes.top5, report.scenes.num_videos
-        lines.append(f"scenes      {top1:.4f}: right in {count} videos (among the five likeliest: {top5:.4f})")
+        # Among the five likeliest of five or fewer is everything.
+        num_scenes = len(report.predictions.scene_vocabulary)
+        likeliest = f"; among the five likeliest in {top5:.4f}" if num_scenes > 5 else ""
+        lines.append(f"scenes      {top1:.4f}: the share of {count} videos whose scene is named rightly{likeliest}")
     lines.append(
         f"{found.num_predictions:,} predictions ({found.num_ignored:,} of classes without truth ignored), "
         f"{found.num_annotations:,} annotations; tied scores {found.tied_share:.1%}, "

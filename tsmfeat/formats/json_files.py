@@ -11,6 +11,8 @@ from tsmfeat.files import write_atomically
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# JSON in UTF-8 has no NUL byte; every binary file a user may name by mistake has one early.
+_HEAD_BYTES = 4096
 
 
 def read_json_bytes(path: Path) -> bytes:
@@ -59,6 +61,10 @@ def parse_json(path: Path, content: bytes) -> tuple[Any, list[str]]:
     try:
         return json.loads(content, object_pairs_hook=collect), repeated
     except (ValueError, RecursionError) as error:
+        if b"\0" in content[:_HEAD_BYTES]:
+            raise InputError(
+                f"{path}: binary data, such as a video, a store or heads; JSON is expected", "check the path"
+            ) from error
         raise InputError(f"{path}: not JSON ({error})", "check that this is the right file, and whole") from error
 
 

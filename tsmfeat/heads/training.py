@@ -75,8 +75,8 @@ def fit_linear_heads(
     num_frames
         Frames T of a clip (of the features' spec): dropout per frame depends on it.
     validate
-        Called with the weights after each epoch; the first epoch with the highest score is kept. Without it the
-        last epoch is.
+        Called with the weights after each epoch; the first epoch with the highest score is kept. Without it, or
+        where no score is above 0, the last epoch is.
     progress
         Told of every epoch.
 
@@ -147,6 +147,10 @@ def _run(
             progress.advance(1, ", ".join(f"{name} loss {loss:.4f}" for name, loss in losses.items()))
     finally:
         progress.end()
+    if validate is not None and best_score <= 0:
+        # Among equals that say nothing the longest trained is the better guess.
+        progress.warn(f"no epoch scored above 0 on the validation videos: the last of {len(history)} is kept")
+        return weights, history, len(history) - 1
     return chosen, history, best
 
 

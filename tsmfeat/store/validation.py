@@ -80,6 +80,11 @@ def read_index(path: Path) -> FileIndex:
             return _read_checked(root, path, stamp)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
         # All that HDF5 is known to raise for a damaged file, and our own ValueError.
+        if "signature not found" in str(error):
+            raise StoreError(
+                f"{path}: damaged or not a feature store (it does not begin as an HDF5 file)",
+                "name a store that `tsmfeat extract` wrote",
+            ) from error
         raise StoreError(f"{path}: damaged or not a feature store ({error})", _REMEDY) from error
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tsmfeat.files import make_folder, sha256_file
+from tsmfeat.errors import CheckpointError, ConfigurationError
+from tsmfeat.files import is_safetensors, make_folder, read_header, sha256_file
 from tsmfeat.formats.activitynet import read_annotations
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, save_heads
 from tsmfeat.heads.model import HeadWeights
@@ -97,6 +98,7 @@ def fit_heads(
     """
     began = time.monotonic()
     options = options or FitOptions()
+    _require_own_output(Path(out))
     truth = read_annotations(Path(annotations))
     if truth.num_dropped:
         progress.warn(f"{truth.num_dropped} annotated segments were dropped: zero-length, reversed or not finite")
@@ -127,6 +129,24 @@ def fit_heads(
         held_out_subset(truth.subsets()),
         time.monotonic() - began,
     )
+
+
+def _require_own_output(out: Path) -> None:
+    """Refuse to replace anything but heads: a mistyped -o must not cost a store, annotations or a video."""
+    if not out.exists():
+        return
+    if is_safetensors(out) and _kind_of(out) == "heads":
+        return
+    raise ConfigurationError(
+        f"{out}: exists and holds no heads; only a heads checkpoint is replaced", "choose another -o, or move it away"
+    )
+
+
+def _kind_of(path: Path) -> object:
+    try:
+        return read_header(path).get("kind")
+    except CheckpointError:
+        return None
 
 
 def make_training_rows(truth: Annotations, features: GatheredFeatures, min_overlap: float) -> TrainingRows:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tsmfeat.errors import StoreError
-from tsmfeat.store.folders import output_files
+from tsmfeat.store.folders import is_packed_output, output_files, parts_folder
 from tsmfeat.store.packing import describe_store
 from tsmfeat.store.reader import open_features
 
@@ -30,6 +30,11 @@ def inspect(path: str | Path) -> dict[str, Any]:
     """
     while True:
         files = output_files(Path(path))
+        if not files and is_packed_output(Path(path)) and parts_folder(Path(path)).is_dir():
+            raise StoreError(
+                f"{path}: its extraction has stored nothing yet; videos show up a part at a time",
+                "look again in half a minute",
+            )
         try:
             with open_features(files or path) as store:
                 return describe_store(store)
