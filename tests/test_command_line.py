@@ -11,7 +11,14 @@ from typer.testing import CliRunner
 
 import tsmfeat.workflows.scoring
 from tsmfeat.errors import ConfigurationError, OutputError
-from tsmfeat_cli.common import command_line, parse_numbers, parse_switch, parse_whole_or_auto, require_choice
+from tsmfeat_cli.common import (
+    command_line,
+    parse_number_or_word,
+    parse_numbers,
+    parse_switch,
+    parse_whole_or_auto,
+    require_choice,
+)
 from tsmfeat_cli.lazy import COMMANDS
 from tsmfeat_cli.main import app
 from tsmfeat_cli.stdout import write_data
@@ -276,3 +283,8 @@ def test_the_shell_completes_commands_and_options(words, number, expected):
 def test_the_module_is_the_command():
     done = run("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, "tsmfeat 0.1.0\n", "")
+
+
+def test_a_list_where_one_number_is_wanted_is_refused():
+    with pytest.raises(ConfigurationError, match="one number, or balanced"):
+        parse_number_or_word("0.5,9", "balanced", "--background-weight")

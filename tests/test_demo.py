@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tsmfeat.rendering import annotate_scripts, write_scripts
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.video.probing import probe_video
 from tsmfeat.workflows import demonstration
-from tsmfeat.workflows.demonstration import measure_direction, render_dataset, render_video, score_oracle
+from tsmfeat.workflows.demonstration import DemoFiles, measure_direction, render_dataset, render_video, score_oracle
 from tsmfeat.workflows.options import DemoOptions
 from tsmfeat_cli import demo
 from tsmfeat_cli.demo_report import ChainResult, describe_demo
@@ -243,3 +244,27 @@ def test_a_report_of_what_is_not_known_has_dashes():
     assert rows["direction"] == rows["scene"] == ["-", "-"]
     assert "tsmfeat inspect 'my demo/features-shift-on.h5'" in report
     assert max(len(line) for line in report.splitlines()) <= 120
+
+
+def test_a_full_demo_below_its_promise_ends_with_3(tmp_path, monkeypatch):
+    weak = ChainResult(0.1, 0.6, 1.0, "fp32")
+    monkeypatch.setattr(demonstration, "render_dataset", lambda *words: DemoFiles(tmp_path, tmp_path / "a.json", 160))
+    monkeypatch.setattr(demonstration, "score_oracle", lambda *words: 0.7)
+    monkeypatch.setattr(demo, "_run_chain", lambda *words: weak)
+    done = CliRunner().invoke(app, ["demo", "-o", str(tmp_path)])
+    assert done.exit_code == 3
+    assert "final score with shift 0.100 < 0.25; final score without shift 0.100 > 0.05" in done.stderr
+    assert CliRunner().invoke(app, ["demo", "--num-videos", "20", "-o", str(tmp_path)]).exit_code == 0
+
+
+def test_sigterm_ends_the_command_the_demo_waits_for(tmp_path):
+    """Killed by name, the demo leaves no command behind."""
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    script = f"from tsmfeat_cli.demo import _wait_for; print(_wait_for([{sys.executable!r}, '-c', {code!r}, 'pid'])[0])"
+    waiting = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    waiting.terminate()
+    assert waiting.communicate(timeout=30)[0].strip() == "-15"
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()

@@ -217,3 +217,9 @@ def test_packing_tells_once_of_copies_that_differ(tmp_path):
     (warning,) = listener.warnings
     assert "stored twice with embeddings that differ" in warning
     assert len(stored_counts(tmp_path / "x.h5")) == 8
+
+
+def test_inspect_of_a_run_that_has_stored_nothing_says_so(tmp_path):
+    (tmp_path / "x.parts").mkdir()
+    with pytest.raises(StoreError, match="has stored nothing yet"):
+        inspect(tmp_path / "x.h5")

@@ -163,6 +163,18 @@ def test_a_prediction_file_has_no_validation_score(task, tmp_path):
     assert "--weights" in caught.value.hint
 
 
+def test_validation_scores_of_zero_weigh_one_source_but_not_two(task, tmp_path):
+    useless = [tmp_path / name for name in ("a05", "b05")]
+    for path, (source, *_) in zip(useless, (heads(task, "a05"), heads(task, "b05")), strict=True):
+        checkpoint = load_heads(source)
+        save_heads(path, replace(checkpoint, record={**checkpoint.record, "validation": {"final_score": 0.0}}))
+    options = replace(TESTING, weights="validation")
+    assert score(useless[0], task / "gt.json", task / "a05", options).weights == (1.0,)
+    with pytest.raises(ConfigurationError, match="all validation scores are 0") as caught:
+        score(useless, task / "gt.json", [task / "a05", task / "b05"], options)
+    assert caught.value.hint == "use --weights equal"
+
+
 def test_no_matching_store_is_refused_naming_the_fields(task):
     with pytest.raises(SpecMismatchError) as caught:
         score(heads(task, "a05"), task / "gt.json", [task / "a10", task / "b05"], TESTING)

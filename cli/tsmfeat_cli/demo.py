@@ -1,6 +1,7 @@
 """`tsmfeat demo`: the main job on rendered video files, each command printed before it runs."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -9,14 +10,17 @@ from typing import Annotated, Any
 
 import typer
 
+from tsmfeat.errors import IncompleteError
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.workflows.options import DemoOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line
-from tsmfeat_cli.demo_report import ChainResult, describe_demo
+from tsmfeat_cli.demo_report import ChainResult, describe_demo, missed_bounds
 from tsmfeat_cli.failures import show_failure
+from tsmfeat_cli.signals import StopSignals
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
 
+_SECONDS_BETWEEN_LOOKS = 0.2
 SUBSET = "testing"
 
 
@@ -54,6 +58,9 @@ def command(
         write_data(json.dumps({**results, "oracle_ceiling": ceiling, "out": str(out), "seconds": seconds}))
     else:
         write_data(describe_demo(out, options, chains["on"], chains["off"], ceiling, seconds))
+    missed = missed_bounds(chains["on"], chains["off"])
+    if missed and num_videos >= DemoOptions.num_videos:
+        raise IncompleteError(f"the demo reached less than it promises: {'; '.join(missed)}", "report this")
 
 
 def _run_chain(out: Path, annotations: Path, options: DemoOptions, shift: str, flags: list[str]) -> ChainResult:
@@ -84,10 +91,23 @@ def run_command(flags: list[str], *words: object) -> dict[str, Any]:
     line = [str(word) for word in words]
     if "--quiet" not in flags:
         sys.stderr.write(f"\n$ {command_line(*line)}\n")
-    done = subprocess.run([sys.executable, "-m", "tsmfeat_cli", *line, "--json", *flags], stdout=subprocess.PIPE)
-    if done.returncode:
-        code = done.returncode if done.returncode > 0 else 128 - done.returncode
+    returncode, output = _wait_for([sys.executable, "-m", "tsmfeat_cli", *line, "--json", *flags])
+    if returncode:
+        code = returncode if returncode > 0 else 128 - returncode
         show_failure(f"{command_line(*line)}: ended with exit code {code}", "see what it printed above")
         raise typer.Exit(code)
-    result: dict[str, Any] = json.loads(done.stdout)
+    result: dict[str, Any] = json.loads(output)
     return result
+
+
+def _wait_for(words: list[str]) -> tuple[int, bytes]:
+    """Run a process to its end; SIGTERM is handed on (terminals hand on SIGINT), so that it is never left behind."""
+    with StopSignals() as stop, subprocess.Popen(words, stdout=subprocess.PIPE) as child:
+        while True:
+            try:
+                output, _ = child.communicate(timeout=_SECONDS_BETWEEN_LOOKS)
+            except subprocess.TimeoutExpired:
+                if stop.caught == signal.SIGTERM:
+                    child.terminate()
+                continue
+            return child.returncode, output

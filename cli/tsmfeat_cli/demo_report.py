@@ -87,3 +87,22 @@ def _pair(with_shift: ChainResult, without: ChainResult, field: str) -> tuple[st
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def missed_bounds(with_shift: ChainResult, without: ChainResult) -> list[str]:
+    """Return what the demo promises at its full size and did not reach.
+
+    Examples
+    --------
+    >>> missed_bounds(ChainResult(0.4, 0.95, 1.0, "fp32"), ChainResult(0.2, 0.5, 1.0, "fp32"))
+    ['final score without shift 0.200 > 0.05']
+    """
+    least, most, direction, near_chance = 0.25, 0.05, 0.9, 0.1
+    seen, unseen = with_shift.direction or 0.0, without.direction or 0.0
+    checks = (
+        (with_shift.final_score >= least, f"final score with shift {with_shift.final_score:.3f} < {least}"),
+        (without.final_score <= most, f"final score without shift {without.final_score:.3f} > {most}"),
+        (seen >= direction, f"direction with shift {seen:.3f} < {direction}"),
+        (abs(unseen - 0.5) <= near_chance, f"direction without shift {unseen:.3f}, not within {near_chance} of .5"),
+    )
+    return [text for reached, text in checks if not reached]
