@@ -80,6 +80,7 @@ def test_freezing_leaves_the_callers_array_writable():
     mine = np.zeros(1)
     Segments(np.zeros(1, np.int32), np.zeros(1, np.int32), mine, np.ones(1), np.ones(1))
     mine[0] = 2.0
+    assert mine.flags.writeable
 
 
 def test_the_first_bad_row_is_named():
@@ -190,7 +191,8 @@ def test_features_are_finite(bad):
 
 
 def test_the_largest_float16_is_finite():
-    VideoFeatures("a", np.full((1, 4), 65504, np.float16), 0.5, np.ones(1, np.uint8))
+    features = VideoFeatures("a", np.full((1, 4), 65504, np.float16), 0.5, np.ones(1, np.uint8))
+    assert features.embeddings.max() == 65504
 
 
 @pytest.mark.parametrize("video_id", ["", "a\0b", "a\nb", "\udcff", "\x7f", "ü" * 513])
@@ -201,7 +203,8 @@ def test_ids_a_store_cannot_hold_are_refused(video_id):
 
 @pytest.mark.parametrize("video_id", ["a/b", "../x", "..", " ", "ü" * 512, "日本"])
 def test_ids_are_data_not_names(video_id):
-    VideoFeatures(video_id, np.zeros((0, 4), np.float16), 0.0, np.zeros(0, np.uint8))
+    features = VideoFeatures(video_id, np.zeros((0, 4), np.float16), 0.0, np.zeros(0, np.uint8))
+    assert features.video_id == video_id
 
 
 def test_features_check_dtype_and_length():

@@ -98,7 +98,9 @@ def write_video(
         try:
             stream = container.add_stream("libx264", rate=1 / unit if stamps_seconds is None else None)
         except EncoderNotFoundError as error:
-            raise EnvironmentLackError("this FFmpeg has no libx264 encoder", "install PyAV from PyPI") from error
+            raise EnvironmentLackError(
+                "this FFmpeg has no libx264 encoder", "install PyAV as a wheel: pip install av"
+            ) from error
         _configure(stream, first, unit, options or EncodingOptions())
         num_frames = 0
         for image in chain([first], images):
