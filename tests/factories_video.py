@@ -1,5 +1,6 @@
 """Small video files made with PyAV; each frame has its number painted on, to be read back exactly."""
 
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 HEIGHT, WIDTH, CELL = 48, 64, 16
 NUM_BITS = (HEIGHT // CELL) * (WIDTH // CELL)
+VP9 = {"deadline": "realtime", "cpu-used": "8"}
 X264 = {"preset": "veryfast", "g": "20", "bf": "2"}
 
 
@@ -105,3 +107,40 @@ def overwrite(path: Path, start_share, num_bytes, value=0):
     damaged = path.with_name(f"damaged-{path.name}")
     damaged.write_bytes(content)
     return damaged
+
+
+def write_two_sizes(path, codec, options, container_format=None):
+    """Mux two streams of different sizes as if they were one: what careless joining of files gives."""
+    packets = []
+    for part, scale in enumerate((1, 2)):
+        context = av.CodecContext.create(codec, "w")
+        context.width, context.height, context.pix_fmt = 64 * scale, 48 * scale, "yuv420p"
+        context.time_base, context.framerate, context.options = Fraction(1, 30), Fraction(30), dict(options)
+        for number in range(15):
+            pixels = np.repeat(np.repeat(paint(15 * part + number), scale, 0), scale, 1)
+            frame = av.VideoFrame.from_ndarray(pixels)
+            frame.pts, frame.time_base = 15 * part + number, Fraction(1, 30)
+            packets += context.encode(frame)
+        packets += context.encode()
+    with av.open(str(path), "w", format=container_format) as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = Fraction(1, 30)
+        for packet in packets:
+            packet.stream = stream
+            container.mux(packet)
+    return path
+
+
+def spoil_packets(path, numbers, name="spoiled.mp4"):
+    """Write noise over the payload of some packets, counted in file order."""
+    spoiled = path.with_name(name)
+    shutil.copy(path, spoiled)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        places = [(packets[number].pos, packets[number].size, packets[number].pts) for number in numbers]
+    with spoiled.open("r+b") as stream:
+        for position, size, _ in places:
+            stream.seek(position)
+            stream.write(b"\xff" * size)
+    return spoiled, [pts for _, _, pts in places]

@@ -58,12 +58,13 @@ def tiny_options(
     allow_partial=False,
     trunk="resnet18",
     step_seconds=STEP,
+    video=None,
     **options,
 ):
     """Return options of an extraction with small frames, few frames and one reader."""
     return ExtractOptions(
         TrunkOptions(trunk, checkpoint, num_frames, shift, precision=precision, device=device, batch_size=batch_size),
-        VideoOptions(resize, allow_partial, workers=workers),
+        VideoOptions(resize, allow_partial, workers=workers, **(video or {})),
         step_seconds=step_seconds,
         **options,
     )

@@ -1,30 +1,32 @@
 """Decoding files whose frames carry their number: every wanted frame is the right one, or the loss is told."""
 
-import shutil
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-from factories_video import X264, cut, make_video, overwrite, paint, painted_number
+from factories_video import X264, cut, make_video, overwrite, paint, painted_number, spoil_packets
 
 from tsmfeat.errors import VideoError
 from tsmfeat.values.features import VideoStatus
-from tsmfeat.video.decoding import VideoDecoder, decode_frames
+from tsmfeat.video.decoding import decode_frames
 from tsmfeat.video.geometry import parse_geometry
+from tsmfeat.video.options import VideoOptions
 from tsmfeat.video.probing import probe_video
+from tsmfeat.video.pyav_decoding import PyAVDecoder
 
 SMALL = parse_geometry("square48")
+PARTIAL = VideoOptions(allow_partial=True)
 
 
 def numbers_of(path, wanted=None, max_bad=0.01):
     """Decode and return the painted numbers, and the quality."""
     probe = probe_video(path)
     wanted = np.arange(len(probe.stamps)) if wanted is None else np.asarray(wanted)
-    with VideoDecoder(probe) as decoder:
-        frames = list(decoder.frames(wanted))
-        assert [index for index, _ in frames] == wanted.tolist()
-        return [painted_number(frame) for _, frame in frames], decoder.quality(max_bad)
+    with PyAVDecoder(probe) as decoder:
+        pictures = list(decoder.pictures(wanted))
+        assert [index for index, _ in pictures] == wanted.tolist()
+        return [painted_number(picture.native()) for _, picture in pictures], decoder.quality(max_bad)
 
 
 def test_the_painted_number_survives():
@@ -119,8 +121,9 @@ def test_wrong_suffix(tmp_path):
 @pytest.mark.parametrize("rotation", [90, -90, 180])
 def test_rotation_is_applied(tmp_path, rotation):
     probe = probe_video(make_video(tmp_path / "a.mp4", range(3), rotation=rotation))
-    with VideoDecoder(probe) as decoder:
-        for number, frame in decoder.frames(np.arange(3)):
+    with PyAVDecoder(probe) as decoder:
+        for number, picture in decoder.pictures(np.arange(3)):
+            frame = picture.native()
             expected = np.rot90(paint(number), rotation // 90)
             assert frame.shape == expected.shape
             assert np.abs(frame.astype(int) - expected).mean() < 12
@@ -147,7 +150,7 @@ def test_truncated_file_fails_before_decoding_or_gives_true_frames(tmp_path):
     assert quality.status is VideoStatus.TRUNCATED
     # The last packet was cut in two: the frame before stands in.
     assert numbers == [*range(quality.num_frames_decoded), quality.num_frames_decoded - 1]
-    partial = dict(decode_frames(probe, np.arange(len(probe.stamps)), SMALL, allow_partial=True))
+    partial = dict(decode_frames(probe, np.arange(len(probe.stamps)), SMALL, PARTIAL))
     assert len(partial) == len(probe.stamps)
 
 
@@ -158,20 +161,6 @@ def test_truncated_matroska_inside_a_group_of_pictures(tmp_path):
     # The stamp of a frame is its number: the frames before the cut may lack one that is stored later.
     assert numbers == np.rint(probe.stamps * 0.03).astype(int).tolist()
     assert quality.status is VideoStatus.TRUNCATED
-
-
-def spoil_packets(path, numbers, name="spoiled.mp4"):
-    """Write noise over the payload of some packets, counted in file order."""
-    spoiled = path.with_name(name)
-    shutil.copy(path, spoiled)
-    with av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(video=0) if packet.size]
-        places = [(packets[number].pos, packets[number].size, packets[number].pts) for number in numbers]
-    with spoiled.open("r+b") as stream:
-        for position, size, _ in places:
-            stream.seek(position)
-            stream.write(b"\xff" * size)
-    return spoiled, [pts for _, _, pts in places]
 
 
 @pytest.mark.parametrize("options", [{"preset": "veryfast", "g": "1"}, {"preset": "veryfast", "g": "10", "bf": "0"}])
@@ -210,7 +199,7 @@ def test_nothing_that_can_be_decoded(tmp_path):
     probe = probe_video(path)
     for allow_partial in (False, True):
         with pytest.raises(VideoError, match="none of its frames"):
-            list(decode_frames(probe, np.arange(10), SMALL, allow_partial=allow_partial))
+            list(decode_frames(probe, np.arange(10), SMALL, VideoOptions(allow_partial=allow_partial)))
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])

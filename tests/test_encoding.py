@@ -7,15 +7,15 @@ import pytest
 from factories_video import paint, painted_number
 
 from tsmfeat.errors import ConfigurationError, InputError, OutputError
-from tsmfeat.video.decoding import VideoDecoder
 from tsmfeat.video.encoding import EncodingOptions, write_video
 from tsmfeat.video.probing import probe_video
+from tsmfeat.video.pyav_decoding import PyAVDecoder
 
 
 def numbers_and_seconds(path):
     probe = probe_video(path)
-    with VideoDecoder(probe) as decoder:
-        numbers = [painted_number(frame) for _, frame in decoder.frames(np.arange(len(probe.stamps)))]
+    with PyAVDecoder(probe) as decoder:
+        numbers = [painted_number(picture.native()) for _, picture in decoder.pictures(np.arange(len(probe.stamps)))]
     return numbers, probe.ticks * float(probe.tick_seconds), probe.duration_seconds
 
 
@@ -55,9 +55,9 @@ def test_lossless_content_is_kept_to_the_colour_conversion(tmp_path):
     frames = [np.full((32, 32, 3), value, np.uint8) for value in (0, 50, 130, 255)]
     write_video(tmp_path / "a.mp4", frames, options=EncodingOptions(crf=0))
     probe = probe_video(tmp_path / "a.mp4")
-    with VideoDecoder(probe) as decoder:
-        for index, frame in decoder.frames(np.arange(4)):
-            assert np.abs(frame.astype(int) - frames[index]).max() <= 2
+    with PyAVDecoder(probe) as decoder:
+        for index, picture in decoder.pictures(np.arange(4)):
+            assert np.abs(picture.native().astype(int) - frames[index]).max() <= 2
 
 
 @pytest.mark.parametrize("shape", [(47, 64, 3), (48, 63, 3), (48, 64)])

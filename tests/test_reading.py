@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from factories_reading import CLIP_BYTES, HALF, children, tasks_of
 from factories_video import cut, make_video, painted_number
 
 from tsmfeat.errors import ConfigurationError
@@ -20,30 +21,21 @@ from tsmfeat.video.assembling import assemble_clips, wanted_frames
 from tsmfeat.video.clips import distinct_frames, plan_clips_ticks
 from tsmfeat.video.decoding import decode_frames
 from tsmfeat.video.geometry import parse_geometry
+from tsmfeat.video.pictures import Resizing
 from tsmfeat.video.probing import probe_video
 from tsmfeat.video.reading import ReaderPool, required_slot_bytes
 from tsmfeat.video.serving import serve_tasks
+from tsmfeat.video.slots import Pulse
 from tsmfeat.video.tasks import ClipRecipe, ClipsReady, ReadTask, VideoFailed, VideoOpened, VideoRead
 
-HALF = ClipRecipe(0.5, 4, None, "square32")
 QUARTER = ClipRecipe(0.25, 8, None, "short32-crop24")
 LONG = ClipRecipe(0.5, 4, 1.0, "square32")
-CLIP_BYTES = HALF.clip_bytes
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("videos")
     return [make_video(folder / f"{index}.mp4", range(90 + 15 * index)) for index in range(4)]
-
-
-def children():
-    listing = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
-    return {int(pid) for pid in listing.read_text().split()}
-
-
-def tasks_of(paths, *recipes, **options):
-    return [ReadTask(key, str(path), recipes, **options) for key, path in enumerate(paths)]
 
 
 def read_all(pool, tasks):
@@ -66,7 +58,7 @@ def expected_clips(path, recipe):
     plan = plan_clips_ticks(
         probe.ticks, probe.tick_seconds, probe.grid(recipe.step_seconds), recipe.num_frames, recipe.clip_seconds
     )
-    frames = dict(decode_frames(probe, np.unique(plan), recipe.geometry))
+    frames = dict(decode_frames(probe, np.unique(plan), recipe.resizing.geometry))
     return [np.stack([frames[index] for index in row]) for row in plan.tolist()], distinct_frames(plan)
 
 
@@ -350,8 +342,8 @@ def test_serving_in_this_process(videos):
     # The reader's own loop, seen from inside: what the process test sees only from outside.
     child_inbox, ours_out = Pipe(duplex=False)
     ours_in, child_outbox = Pipe(duplex=False)
-    slots = np.zeros((2, 2 * CLIP_BYTES), np.uint8)
-    server = threading.Thread(target=serve_tasks, args=(child_inbox, child_outbox, slots))
+    slots, pulse = np.zeros((2, 2 * CLIP_BYTES), np.uint8), Pulse(np.zeros(2))
+    server = threading.Thread(target=serve_tasks, args=(child_inbox, child_outbox, slots, pulse))
     server.start()
     ours_out.send(ReadTask(7, str(videos[0]), (HALF,)))
     opened = ours_in.recv()
@@ -371,18 +363,20 @@ def test_serving_in_this_process(videos):
         connection.close()
 
 
-def test_assembling_resizes_each_frame_once_a_geometry(monkeypatch):
+def test_assembling_resizes_each_frame_once_a_way():
     calls = []
 
-    def counting(frame, geometry):
-        calls.append((int(frame[0, 0, 0]), geometry.name))
-        return frame[:1]
+    class CountingPicture:
+        def __init__(self, index):
+            self.index = index
 
-    monkeypatch.setattr("tsmfeat.video.assembling.resize_frame", counting)
+        def resized(self, resizing):
+            calls.append((self.index, resizing.geometry.name))
+            return np.full((1, 2, 3), self.index, np.uint8)
+
     plans = [np.array([[0, 1], [2, 2]]), np.array([[0, 2]]), np.array([[1, 2]])]
-    geometries = [parse_geometry(name) for name in ("square8", "square8", "square16")]
-    wanted = wanted_frames(plans)
-    frames = [(int(index), np.full((2, 2, 3), index, np.uint8)) for index in wanted]
-    clips = [(p, i, [int(f[0, 0, 0]) for f in clip]) for p, i, clip in assemble_clips(frames, plans, geometries)]
+    resizings = [Resizing(parse_geometry(name)) for name in ("square8", "square8", "square16")]
+    pictures = [(index, CountingPicture(index)) for index in wanted_frames(plans).tolist()]
+    clips = [(p, i, [int(f[0, 0, 0]) for f in clip]) for p, i, clip in assemble_clips(pictures, plans, resizings)]
     assert sorted(calls) == [(0, "square8"), (1, "square16"), (1, "square8"), (2, "square16"), (2, "square8")]
     assert clips == [(0, 0, [0, 1]), (0, 1, [2, 2]), (1, 0, [0, 2]), (2, 0, [1, 2])]

@@ -9,7 +9,7 @@ import typer
 from tsmfeat.errors import ConfigurationError, IncompleteError
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import PRECISIONS, SHIFTS, TRUNKS, TrunkOptions
-from tsmfeat.video.options import RESIZES, VideoOptions
+from tsmfeat.video.options import DECODERS, RESIZE_FILTERS, RESIZES, VideoOptions
 from tsmfeat.workflows.options import ID_RULES, ExtractOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_whole_or_auto
 from tsmfeat_cli.signals import StopSignals
@@ -31,6 +31,10 @@ def command(
     resize: Annotated[
         str, typer.Option("--resize", help=f"{', '.join(RESIZES)}, or other sizes by this pattern.")
     ] = VideoOptions.resize,
+    resize_filter: Annotated[
+        str,
+        typer.Option("--filter", help=f"{', '.join(RESIZE_FILTERS)}: exact as in TSM, or the reader's own, faster."),
+    ] = VideoOptions.resize_filter,
     clip_seconds: Annotated[
         float | None, typer.Option("--clip-seconds", help="Span of a clip, centred on its interval. Default: the step.")
     ] = ExtractOptions.clip_seconds,
@@ -46,6 +50,15 @@ def command(
     max_bad: Annotated[
         float, typer.Option("--max-bad", help="Share of bad packets above which a video is corrupt.")
     ] = VideoOptions.max_bad,
+    decoder: Annotated[
+        str, typer.Option("--decoder", help=f"{', '.join(DECODERS)}; decord reads only what is safe for it.")
+    ] = VideoOptions.decoder,
+    reader_memory: Annotated[
+        float, typer.Option("--reader-memory", help="GB a reader may use; a video that needs more fails.")
+    ] = VideoOptions.reader_memory_gb,
+    reader_timeout: Annotated[
+        float, typer.Option("--reader-timeout", help="Seconds without a sign of life after which a reader is ended.")
+    ] = VideoOptions.reader_timeout_seconds,
     view: Annotated[str, typer.Option("--view", help="Name of the view, part of the features' identity.")] = "",
     id_rule: Annotated[
         str, typer.Option("--id", help=f"{' or '.join(ID_RULES)}: what a video of a folder is called.")
@@ -72,7 +85,16 @@ def command(
             device=device,
             batch_size=parse_whole_or_auto(batch_size, "--batch-size"),
         ),
-        VideoOptions(resize, allow_partial, max_bad, parse_whole_or_auto(workers, "--workers")),
+        VideoOptions(
+            resize,
+            allow_partial,
+            max_bad,
+            parse_whole_or_auto(workers, "--workers"),
+            resize_filter,
+            decoder,
+            reader_memory,
+            reader_timeout,
+        ),
         StoreOptions(),
         step,
         clip_seconds,

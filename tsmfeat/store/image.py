@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -143,10 +144,12 @@ def _write_attributes(file: h5py.File, spec: FeatureSpec, crc: int, created: str
 
 
 def _generator() -> str:
-    try:
-        return f"tsmfeat {version('tsmfeat')}"
-    except PackageNotFoundError:
-        return "tsmfeat"
+    """Return who made a file: this project, and the decoders it may have read with."""
+    named = []
+    for name in ("tsmfeat", "av", "decord"):
+        with suppress(PackageNotFoundError):
+            named.append(f"{name} {version(name)}")
+    return ", ".join(named)
 
 
 def _reserve_embeddings(file: h5py.File, num_rows: int, size: int) -> int | None:

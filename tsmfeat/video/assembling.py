@@ -1,12 +1,11 @@
-"""From frames in order to clips in order: every frame is resized once a geometry, whatever the number of plans."""
+"""From frames in order to clips in order: every frame is resized once a way, whatever the number of plans."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.video.geometry import FrameGeometry
-from tsmfeat.video.transforms import resize_frame
+from tsmfeat.video.pictures import Picture, Resizing
 
 
 def wanted_frames(plans: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
@@ -21,19 +20,19 @@ def wanted_frames(plans: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int6
 
 
 def assemble_clips(
-    frames: Iterable[tuple[int, npt.NDArray[np.uint8]]],
+    pictures: Iterable[tuple[int, Picture]],
     plans: Sequence[npt.NDArray[np.int64]],
-    geometries: Sequence[FrameGeometry],
+    resizings: Sequence[Resizing],
 ) -> Iterator[tuple[int, int, list[npt.NDArray[np.uint8]]]]:
     """Put frames together to clips, as soon as a clip's last frame has come.
 
     Parameters
     ----------
-    frames
-        Index and native frame, ascending: every frame of `wanted_frames`, uint8 (H, W, 3).
+    pictures
+        Index and picture, ascending: every frame of `wanted_frames`.
     plans
         int64 (count, T) each, of `tsmfeat.video.clips.plan_clips_ticks`.
-    geometries
+    resizings
         One a plan.
 
     Yields
@@ -42,14 +41,14 @@ def assemble_clips(
         Intervals of a plan ascending; a clip is the list of its T resized frames.
     """
     makers = [_ClipMaker(plan) for plan in plans]
-    for index, native in frames:
-        resized: dict[FrameGeometry, npt.NDArray[np.uint8]] = {}
-        for plan_index, (maker, geometry) in enumerate(zip(makers, geometries, strict=True)):
+    for index, picture in pictures:
+        resized: dict[Resizing, npt.NDArray[np.uint8]] = {}
+        for plan_index, (maker, resizing) in enumerate(zip(makers, resizings, strict=True)):
             if not maker.needs(index):
                 continue
-            if geometry not in resized:
-                resized[geometry] = resize_frame(native, geometry)
-            for interval, clip in maker.add(index, resized[geometry]):
+            if resizing not in resized:
+                resized[resizing] = picture.resized(resizing)
+            for interval, clip in maker.add(index, resized[resizing]):
                 yield plan_index, interval, clip
 
 

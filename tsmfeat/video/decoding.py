@@ -1,164 +1,73 @@
-"""Decoding: one pass over a video from its first packet to its last, giving the wanted frames in order."""
+"""Decoding: which decoder reads a video, and the wanted frames of it."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from av.error import FFmpegError
-from av.video.reformatter import VideoReformatter
 
 from tsmfeat.errors import VideoError
+from tsmfeat.video.decord_decoding import DecordDecoder, why_unsafe
 from tsmfeat.video.geometry import FrameGeometry
-from tsmfeat.video.opening import PacketFeed, open_video
 from tsmfeat.video.options import VideoOptions
+from tsmfeat.video.pictures import Resizing
 from tsmfeat.video.probing import VideoProbe
-from tsmfeat.video.quality import ReadQuality, judge_quality, require_complete, require_whole_file
-from tsmfeat.video.transforms import resize_frame, rotate_upright
+from tsmfeat.video.pyav_decoding import PyAVDecoder
+from tsmfeat.video.quality import require_complete, require_whole_file
 
-if TYPE_CHECKING:
-    from av.packet import Packet
-    from av.video.frame import VideoFrame
+VideoDecoder = PyAVDecoder | DecordDecoder
 
 
-class VideoDecoder:
-    """An open video that is decoded once, forward only.
+def choose_decoder(
+    probe: VideoProbe, decoder: str, resizings: Sequence[Resizing], pulse: Callable[[], None] = lambda: None
+) -> VideoDecoder:
+    """Return the decoder that reads a video, not yet opened: PyAV, unless decord is asked for by name.
+
+    PyAV reads every file rightly, in flat memory, and costs less: decord must read every frame to notice damage.
 
     Parameters
     ----------
     probe
-        The video, as `probe_video` found it.
+        The video.
+    decoder
+        One of `tsmfeat.video.options.DECODERS`.
+    resizings
+        What its frames are wanted for.
+    pulse
+        Called for every packet or frame: a sign of life.
 
     Raises
     ------
     VideoError
-        On entering: the file cannot be opened any more.
-
-    Notes
-    -----
-    Frames are told by their stamp, so that lost ones leave a gap and shift nothing. Where stamps cannot be trusted
-    (`VideoProbe.has_presentation_stamps`) the k-th frame out has the k-th smallest stamp, leaving out those of bad
-    packets.
+        decord was asked for, and would give wrong frames or fill the memory; the reason is named.
     """
+    if decoder != "decord":
+        return PyAVDecoder(probe, pulse)
+    size = _scaled_size(probe, resizings)
+    if reason := why_unsafe(probe, size) or _why_unfit(resizings, size):
+        raise VideoError(f"{probe.path}: decord must not read it: {reason}", "use --decoder auto")
+    return DecordDecoder(probe, size, pulse)
 
-    def __init__(self, probe: VideoProbe) -> None:
-        self._probe = probe
-        self._resources = ExitStack()
-        # One converter for all frames: building it anew costs several times the conversion itself.
-        self._reformatter = VideoReformatter()
-        self._num_frames = 0
-        self._num_bad = 0
-        self._damage = ""
-        self._last_rank = -1
-        self._lost_ranks: set[int] = set()
 
-    def __enter__(self) -> "VideoDecoder":
-        """Open the file."""
-        self._container, self._stream = self._resources.enter_context(open_video(self._probe.path))
-        return self
+def _scaled_size(probe: VideoProbe, resizings: Sequence[Resizing]) -> tuple[int, int] | None:
+    """Return the one size to which a reader may scale all frames, or None where they are wanted as they are."""
+    sizes = {
+        resizing.geometry.resized_size(probe.height, probe.width) if resizing.resize_filter == "reader" else None
+        for resizing in resizings
+    }
+    return sizes.pop() if len(sizes) == 1 else None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the file."""
-        self._resources.close()
 
-    def frames(self, wanted: npt.NDArray[np.int64]) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
-        """Decode the whole video and yield the wanted frames; call it once.
-
-        Parameters
-        ----------
-        wanted
-            int64, ascending and unique: indexes into `VideoProbe.stamps`.
-
-        Yields
-        ------
-        index, frame
-            Each wanted index once, in order, with the frame on display at its stamp: uint8 (H, W, 3), RGB, upright,
-            at its native size. For a lost frame that is the one before, for a lost first frame the first to come.
-
-        Raises
-        ------
-        VideoError
-            No frame at all could be decoded.
-        """
-        waiting = iter(wanted.tolist())
-        index = next(waiting, None)
-        shown: VideoFrame | None = None
-        for rank, frame in self._ranked_frames():
-            while index is not None and index < rank:
-                yield index, self._to_rgb(shown or frame)
-                index = next(waiting, None)
-            if index == rank:
-                yield rank, self._to_rgb(frame)
-                index = next(waiting, None)
-            shown = frame
-        if shown is None:
-            raise VideoError(f"{self._probe.path}: none of its frames can be decoded", "encode the video again")
-        while index is not None:
-            yield index, self._to_rgb(shown)
-            index = next(waiting, None)
-
-    def quality(self, max_bad: float) -> ReadQuality:
-        """Judge the reading, once `frames` has come to its end."""
-        return judge_quality(self._probe, self._num_frames, self._num_bad, max_bad, self._damage)
-
-    def _to_rgb(self, frame: "VideoFrame") -> npt.NDArray[np.uint8]:
-        converted = self._reformatter.reformat(frame, format="rgb24", threads=1)
-        return rotate_upright(np.asarray(converted.to_ndarray(), np.uint8), frame.rotation)
-
-    def _ranked_frames(self) -> "Iterator[tuple[int, VideoFrame]]":
-        for frame in self._decoded_frames():
-            rank = self._rank(frame.pts)
-            if rank is not None:
-                self._last_rank = rank
-                self._num_frames += 1
-                yield rank, frame
-
-    def _decoded_frames(self) -> "Iterator[VideoFrame]":
-        feed = PacketFeed(self._container, [self._stream])
-        for packet in feed:
-            yield from self._decode(packet)
-        self._damage = feed.damage
-        yield from self._decode(None)
-
-    def _decode(self, packet: "Packet[Any] | None") -> "list[VideoFrame]":
-        try:
-            # Half a packet gives half a frame: one the container itself calls corrupt is not decoded.
-            if packet is None or not packet.is_corrupt:
-                return self._stream.codec_context.decode(packet)
-        except FFmpegError:
-            if packet is None:
-                return []
-        self._count_bad(packet)
-        return []
-
-    def _count_bad(self, packet: "Packet[Any] | None") -> None:
-        self._num_bad += 1
-        stamp = None if packet is None else packet.pts if packet.pts is not None else packet.dts
-        if stamp is not None:
-            self._lost_ranks.add(int(np.searchsorted(self._probe.stamps, stamp)))
-
-    def _rank(self, stamp: int | None) -> int | None:
-        """Return a frame's place among the frames to be shown, or None where it is not to be shown."""
-        following = self._last_rank + 1
-        if stamp is None or not self._probe.has_presentation_stamps:
-            while following in self._lost_ranks:
-                following += 1
-            return following
-        stamps = self._probe.stamps
-        rank = max(int(np.searchsorted(stamps, stamp)), following)
-        return rank if rank < stamps.size and stamps[rank] == stamp else None
+def _why_unfit(resizings: Sequence[Resizing], size: tuple[int, int] | None) -> str:
+    if size is None and any(resizing.resize_filter == "reader" for resizing in resizings):
+        return "it scales to one size, and several are wanted"
+    return ""
 
 
 def decode_frames(
     probe: VideoProbe,
     wanted: npt.NDArray[np.int64],
     geometry: FrameGeometry,
-    allow_partial: bool = VideoOptions.allow_partial,
-    max_bad: float = VideoOptions.max_bad,
+    options: VideoOptions | None = None,
 ) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
     """Decode the wanted frames of a video, resized.
 
@@ -170,8 +79,8 @@ def decode_frames(
         int64, ascending and unique: indexes into `VideoProbe.stamps`.
     geometry
         Size of the finished frames.
-    allow_partial, max_bad
-        As in `VideoOptions`.
+    options
+        Of these `allow_partial`, `max_bad`, `resize_filter` and `decoder` count; defaults where None.
 
     Yields
     ------
@@ -184,10 +93,12 @@ def decode_frames(
         Nothing can be decoded; or, after the last frame, the video is truncated or corrupt and `allow_partial` is
         false.
     """
-    if not allow_partial:
+    options = options or VideoOptions()
+    if not options.allow_partial:
         require_whole_file(probe)
-    with VideoDecoder(probe) as decoder:
-        for index, frame in decoder.frames(wanted):
-            yield index, resize_frame(frame, geometry)
-        if not allow_partial:
-            require_complete(probe, decoder.quality(max_bad))
+    resizing = Resizing(geometry, options.resize_filter)
+    with choose_decoder(probe, options.decoder, [resizing]) as decoder:
+        for index, picture in decoder.pictures(wanted):
+            yield index, picture.resized(resizing)
+        if not options.allow_partial:
+            require_complete(probe, decoder.quality(options.max_bad))

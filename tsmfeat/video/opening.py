@@ -1,7 +1,7 @@
 """Opening a video file with PyAV, safely: a regular file, known containers, its best video stream."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -103,6 +103,8 @@ class PacketFeed:
     ----------
     container, streams
         An open container, and the streams wanted of it.
+    pulse
+        Called for every packet: a sign of life.
 
     Attributes
     ----------
@@ -110,14 +112,18 @@ class PacketFeed:
         Why the file broke off; empty while reading and at a proper end.
     """
 
-    def __init__(self, container: "InputContainer", streams: "list[Stream]") -> None:
+    def __init__(
+        self, container: "InputContainer", streams: "list[Stream]", pulse: Callable[[], None] = lambda: None
+    ) -> None:
         self.damage = ""
+        self._pulse = pulse
         self._packets = container.demux(*streams)
 
     def __iter__(self) -> "Iterator[Packet[Any]]":
         """Yield every packet that holds data."""
         try:
             for packet in self._packets:
+                self._pulse()
                 if packet.size:
                     yield packet
         except FFmpegError as error:

@@ -1,11 +1,14 @@
 """Choices and defaults of reading videos."""
 
+import math
 import os
 from dataclasses import dataclass
 
-from tsmfeat.errors import ConfigurationError
+from tsmfeat.errors import ConfigurationError, did_you_mean
 from tsmfeat.video.geometry import parse_geometry
 
+RESIZE_FILTERS = ("pil", "reader")
+DECODERS = ("auto", "pyav", "decord")
 RESIZES = ("square256", "short256-crop224", "short256-crop256")
 VIDEO_SUFFIXES = (
     ".mp4",
@@ -44,6 +47,16 @@ class VideoOptions:
         The share of bad packets above which a video is corrupt.
     workers
         Reader processes; None: one a usable CPU core (`resolve_workers`).
+    resize_filter
+        One of `RESIZE_FILTERS`: Pillow's antialiased bilinear, as the official TSM code resizes; or the reader's own
+        scaler, nearly free, whose pixels differ by up to 59 grey levels.
+    decoder
+        One of `DECODERS`. ``"auto"``: PyAV, and decord for a video at which PyAV crashes or hangs. ``"decord"``
+        refuses the videos it would read wrongly.
+    reader_memory_gb
+        Memory a reader process may use for its own, in GB (2 to the 30th bytes); a video that needs more fails.
+    reader_timeout_seconds
+        A reader that shows no sign of life for so long is ended, and its video fails.
 
     Raises
     ------
@@ -60,16 +73,48 @@ class VideoOptions:
     allow_partial: bool = False
     max_bad: float = 0.01
     workers: int | None = None
+    resize_filter: str = RESIZE_FILTERS[0]
+    decoder: str = DECODERS[0]
+    reader_memory_gb: float = 4.0
+    reader_timeout_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        """Check the three values that have a range."""
+        """Check every value."""
         parse_geometry(self.resize)
+        _require_choice("resize filter", self.resize_filter, RESIZE_FILTERS)
+        _require_choice("decoder", self.decoder, DECODERS)
+        _require_positive("reader_memory_gb", self.reader_memory_gb, "--reader-memory 4")
+        _require_positive("reader_timeout_seconds", self.reader_timeout_seconds, "--reader-timeout 60")
         if not 0 <= self.max_bad <= 1:
             raise ConfigurationError(
                 f"max_bad = {self.max_bad!r}: the share of bad packets lies in 0..1", "use for example --max-bad 0.01"
             )
         if self.workers is not None and self.workers < 1:
             raise ConfigurationError(f"workers = {self.workers}: at least one reader is needed", "use --workers auto")
+
+
+def _require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        hint = did_you_mean(value, choices) or "choose one of " + ", ".join(choices)
+        raise ConfigurationError(f"{field} {value!r} is not known", hint)
+
+
+def _require_positive(field: str, value: float, example: str) -> None:
+    if not 0 < value < math.inf:
+        raise ConfigurationError(f"{field} = {value!r}: a positive number is wanted", f"use for example {example}")
+
+
+def reader_identity(options: VideoOptions) -> str:
+    """Return the decoder's name where its own scaler makes it part of the features' identity; else nothing.
+
+    Examples
+    --------
+    >>> reader_identity(VideoOptions()), reader_identity(VideoOptions(resize_filter="reader"))
+    ('', 'pyav')
+    """
+    if options.resize_filter == "pil":
+        return ""
+    return "pyav" if options.decoder == "auto" else options.decoder
 
 
 def resolve_workers(workers: int | None) -> int:

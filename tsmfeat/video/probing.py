@@ -1,6 +1,7 @@
 """Pre-flight of a video: what its packets say about its frames and its time, before it is decoded."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -38,8 +39,12 @@ class VideoProbe:
         FFmpeg's names.
     width, height
         Of a coded frame, before rotation.
+    bit_depth
+        Of a colour component; 0 where the pixel format is unknown.
     rotation
         Display rotation of the first frame in degrees, counter-clockwise.
+    one_size
+        Whether all frames are known to have the size of the first.
     time_base
         Seconds of one unit of `stamps`.
     stamps
@@ -70,7 +75,9 @@ class VideoProbe:
     codec: str
     width: int
     height: int
+    bit_depth: int
     rotation: int
+    one_size: bool
     time_base: Fraction
     stamps: npt.NDArray[np.int64]
     ticks: npt.NDArray[np.int64]
@@ -88,7 +95,7 @@ class VideoProbe:
         return IntervalGrid(self.duration_seconds, step_seconds, float(self.time_base))
 
 
-def probe_video(path: Path) -> VideoProbe:
+def probe_video(path: Path, pulse: Callable[[], None] = lambda: None) -> VideoProbe:
     """Look a video over by reading its packets; only the first frame is decoded, for its rotation.
 
     Time 0 is the container's start. A frame is on display from its stamp to the next frame's; the last for its
@@ -98,6 +105,8 @@ def probe_video(path: Path) -> VideoProbe:
     ----------
     path
         A regular file; pipes and folders are refused at once.
+    pulse
+        Called for every packet: a sign of life.
 
     Raises
     ------
@@ -108,7 +117,7 @@ def probe_video(path: Path) -> VideoProbe:
     """
     source_size = require_file(path)
     with open_video(path) as (container, stream):
-        scan = scan_packets(container, stream)
+        scan = scan_packets(container, stream, pulse)
         time_base = require_time_base(path, stream)
         stamps, end = _frames_shown(path, scan, stream, time_base)
         start = _container_start(container, stream, int(stamps[0]), time_base)
@@ -119,10 +128,12 @@ def probe_video(path: Path) -> VideoProbe:
             path=path,
             source_size=source_size,
             container=container.format.name,
-            codec=stream.codec_context.name,
+            codec=stream.codec_context.codec.canonical_name,
             width=stream.codec_context.width,
             height=stream.codec_context.height,
+            bit_depth=_bit_depth(stream),
             rotation=scan.rotation,
+            one_size=scan.one_size,
             time_base=time_base,
             stamps=stamps,
             ticks=stamps * int(time_base / tick) - int(start / tick),
@@ -155,6 +166,11 @@ def _frames_shown(
     order = np.argsort(stamps, kind="stable")
     stamps = stamps[order]
     return stamps, int(stamps[-1]) + (int(durations[order[-1]]) or _usual_gap(stamps, stream, time_base))
+
+
+def _bit_depth(stream: "VideoStream") -> int:
+    pixels = stream.codec_context.format
+    return max((component.bits for component in pixels.components), default=0) if pixels else 0
 
 
 def _usual_gap(stamps: npt.NDArray[np.int64], stream: "VideoStream", time_base: Fraction) -> int:

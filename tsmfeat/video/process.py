@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -14,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from tsmfeat.video.slots import STOP_SIGNALS, create_memory, map_slots
+from tsmfeat.video.slots import STOP_SIGNALS, create_memory, map_memory
 from tsmfeat.video.tasks import ClipsReady, ReadEvent, ReadTask, SlotFilled, VideoFailed, VideoOpened, VideoRead
 
 _STOP_SECONDS = 5.0
+_SECOND_LOOK_SECONDS = 5.0
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path']; "
     "from tsmfeat.video.serving import run_reader; run_reader()"
@@ -33,6 +35,8 @@ class ReaderProcess:
     ----------
     num_slots, slot_bytes
         Shared memory for finished clips.
+    memory_bytes
+        Memory it may use for itself.
 
     Attributes
     ----------
@@ -42,18 +46,22 @@ class ReaderProcess:
         What it is reading.
     """
 
-    def __init__(self, num_slots: int, slot_bytes: int) -> None:
+    def __init__(self, num_slots: int, slot_bytes: int, memory_bytes: int) -> None:
         self.task: ReadTask | None = None
+        self._given = 0.0
+        # A sign of life that looked too old, and when.
+        self._suspected = (0.0, 0.0)
         self.inbox: Connection[Any, Any]
-        memory = create_memory(num_slots * slot_bytes)
-        self._slots = map_slots(memory, slot_bytes)
+        memory = create_memory(num_slots, slot_bytes)
+        self._slots, self._pulse = map_memory(memory, slot_bytes)
         child_inbox, self._outbox = Pipe(duplex=False)
         self.inbox, child_outbox = Pipe(duplex=False)
         # Clips in the caller's hands: a ticket serves once, so that releasing twice frees nothing of a later clip.
         self._tickets = itertools.count()
         self._lent: dict[int, int] = {}
         try:
-            self._process = _start(child_inbox.fileno(), child_outbox.fileno(), memory, slot_bytes)
+            setting = {"inbox": child_inbox.fileno(), "outbox": child_outbox.fileno(), "memory": memory}
+            self._process = _start(setting, {"slot_bytes": slot_bytes, "memory_bytes": memory_bytes})
         finally:
             child_inbox.close()
             child_outbox.close()
@@ -71,6 +79,7 @@ class ReaderProcess:
     def give(self, task: ReadTask) -> None:
         """Hand over the next video."""
         self.task = task
+        self._given = time.monotonic()
         # A reader that has just died shows when it is listened to.
         with suppress(BrokenPipeError):
             self._outbox.send(task)
@@ -82,6 +91,26 @@ class ReaderProcess:
                 yield self._event(self.inbox.recv())
         except (EOFError, OSError):
             yield self._death()
+
+    def is_stuck(self, timeout_seconds: float) -> bool:
+        """Return whether its video has shown no sign of life for so long.
+
+        It must look so twice, a while apart: after the whole machine or process group stood still, every sign is old.
+        """
+        now, last = time.monotonic(), max(self._pulse.last, self._given)
+        if self.task is None or self._pulse.silent_seconds(self._given) < timeout_seconds:
+            return False
+        if self._suspected[0] != last:
+            self._suspected = (last, now)
+        return now - self._suspected[1] >= min(_SECOND_LOOK_SECONDS, timeout_seconds / 4)
+
+    def end_stuck(self, timeout_seconds: float) -> VideoFailed:
+        """Kill the process and fail its video."""
+        self._process.kill()
+        return self._fail(
+            f"no sign of life from its reader for {timeout_seconds:g} s",
+            "if it is only slow, give it longer: --reader-timeout 600",
+        )
 
     def stop(self) -> None:
         """End the process and give its memory back; views of clips stay valid until they are dropped."""
@@ -113,22 +142,26 @@ class ReaderProcess:
                 self._outbox.send(slot)
 
     def _death(self) -> VideoFailed:
-        key = -1 if self.task is None else self.task.key
-        path = "" if self.task is None else f"{self.task.path}: "
-        self.task = None
         self.stop()
         code = self._process.returncode
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        hint = "the file may be damaged: play it to check, or encode it again"
-        return VideoFailed(key, "reader", f"{path}reader process ended {how}", hint)
+        return self._fail(
+            f"reader process ended {how}", "the file may be damaged: play it to check, or encode it again"
+        )
+
+    def _fail(self, found: str, hint: str) -> VideoFailed:
+        task, self.task = self.task, None
+        key, place = (-1, "") if task is None else (task.key, f"{task.path}: ")
+        self.stop()
+        return VideoFailed(key, "reader", f"{place}{found}", hint, broke_down=True)
 
 
-def _start(inbox: int, outbox: int, memory: int, slot_bytes: int) -> subprocess.Popen[bytes]:
-    setting = {"inbox": inbox, "outbox": outbox, "memory": memory, "slot_bytes": slot_bytes, "path": sys.path}
+def _start(descriptors: dict[str, int], sizes: dict[str, int]) -> subprocess.Popen[bytes]:
+    setting = {**descriptors, **sizes, "path": sys.path}
     command = [sys.executable, "-c", _START, json.dumps(setting)]
     with _stop_signals_held():
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=(inbox, outbox, memory)
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=tuple(descriptors.values())
         )
 
 

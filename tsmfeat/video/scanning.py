@@ -1,5 +1,6 @@
 """One pass over the packets of a container: stamps, hidden frames, where it ends, and the first frame's rotation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from av.error import FFmpegError
 
 from tsmfeat.video.opening import PacketFeed
+from tsmfeat.video.parameter_sets import SIZED_CODECS, size_statements
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -37,6 +39,8 @@ class PacketScan:
         Where the last packet of video or audio ends, on the container's clock.
     rotation
         Of the first frame, degrees counter-clockwise.
+    one_size
+        Whether the stream states the same frame size throughout; false where this cannot be told from its packets.
     damage
         Why the container broke off; empty for a file read to its end.
     """
@@ -47,18 +51,23 @@ class PacketScan:
     stamped: bool
     last_end_seconds: Fraction
     rotation: int
+    one_size: bool
     damage: str
 
 
-def scan_packets(container: "InputContainer", stream: "VideoStream") -> PacketScan:
+def scan_packets(
+    container: "InputContainer", stream: "VideoStream", pulse: Callable[[], None] = lambda: None
+) -> PacketScan:
     """Read all packets of video and audio; decode only until the first frame is out."""
-    feed = PacketFeed(container, [stream, *container.streams.audio])
+    feed = PacketFeed(container, [stream, *container.streams.audio], pulse)
+    sizes = _SizeWatch(stream)
     rows: list[tuple[int | None, int | None, int, bool]] = []
     last_end, rotation = Fraction(0), None
     for packet in feed:
         last_end = max(last_end, _packet_end(packet))
         if packet.stream_index == stream.index:
             rows.append((packet.pts, packet.dts, packet.duration or 0, packet.is_discard))
+            sizes.look_at(packet)
             if rotation is None:
                 rotation = _rotation(packet) if len(rows) <= _FIRST_FRAME_PACKETS else 0
     presentation = [row[0] for row in rows]
@@ -70,8 +79,32 @@ def scan_packets(container: "InputContainer", stream: "VideoStream") -> PacketSc
         stamped=None not in presentation,
         last_end_seconds=last_end,
         rotation=rotation or 0,
+        one_size=sizes.one_size,
         damage=feed.damage,
     )
+
+
+class _SizeWatch:
+    """Follows what a stream states of its frame size."""
+
+    def __init__(self, stream: "VideoStream") -> None:
+        context = stream.codec_context
+        self._codec, self._header = context.codec.canonical_name, context.extradata
+        self.one_size = self._codec in SIZED_CODECS
+        self._stated: bytes | None = None
+        if self.one_size:
+            self._compare(None)
+
+    def look_at(self, packet: "Packet[Any]") -> None:
+        # VP9 alone may state a size between key frames.
+        if self.one_size and (packet.is_keyframe or self._codec == "vp9"):
+            self._compare(bytes(packet))
+
+    def _compare(self, content: bytes | None) -> None:
+        for statement in size_statements(self._codec, self._header, content):
+            self._stated = self._stated or statement
+            if statement is None or statement != self._stated:
+                self.one_size = False
 
 
 def _packet_end(packet: "Packet[Any]") -> Fraction:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tsmfeat.video.slots import Pulse
 from tsmfeat.video.tasks import SlotFilled
 
 
@@ -27,11 +28,14 @@ class ClipSender:
         Numbers of released slots come in; `SlotFilled` goes out.
     slots
         uint8 (num_slots, slot_bytes), shared with the parent.
+    pulse
+        Told while it waits for a slot.
     """
 
     def __init__(
-        self, inbox: "Connection[Any, Any]", outbox: "Connection[Any, Any]", slots: npt.NDArray[np.uint8]
+        self, inbox: "Connection[Any, Any]", outbox: "Connection[Any, Any]", slots: npt.NDArray[np.uint8], pulse: Pulse
     ) -> None:
+        self._pulse = pulse
         self._inbox = inbox
         self._outbox = outbox
         self._slots = slots
@@ -75,7 +79,9 @@ class ClipSender:
             # With more recipes than slots, waiting while holding begun slots could wait for ever.
             self._hand_over(key, max(self._filling, key=lambda recipe_index: self._filling[recipe_index].count))
         while not self._free:
-            self.give_back(self._inbox.recv())
+            with self._pulse.waiting():
+                slot = self._inbox.recv()
+            self.give_back(slot)
         return self._free.pop()
 
     def _hand_over(self, key: int, recipe_index: int) -> None:

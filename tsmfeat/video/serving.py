@@ -6,6 +6,7 @@ parent holds the other end of its standard input.
 
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -17,20 +18,22 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import TsmfeatError
+from tsmfeat.values.features import Decoder
 from tsmfeat.video.assembling import assemble_clips, wanted_frames
 from tsmfeat.video.clips import distinct_frames, plan_clips_ticks
-from tsmfeat.video.decoding import VideoDecoder
+from tsmfeat.video.decoding import VideoDecoder, choose_decoder
+from tsmfeat.video.decord_decoding import DecoderError, DecordDecoder
 from tsmfeat.video.probing import VideoProbe, probe_video
 from tsmfeat.video.quality import ReadQuality, require_complete, require_whole_file
 from tsmfeat.video.sending import ClipSender
-from tsmfeat.video.slots import STOP_SIGNALS, map_slots
+from tsmfeat.video.slots import STOP_SIGNALS, Pulse, map_memory
 from tsmfeat.video.tasks import ReadTask, VideoFailed, VideoOpened, VideoRead
 
 
 def run_reader() -> None:
     """Serve until the parent closes its end; the entry point of the process.
 
-    The first argument is JSON: descriptors ``inbox``, ``outbox`` and ``memory``, and ``slot_bytes``.
+    The first argument is JSON: descriptors ``inbox``, ``outbox`` and ``memory``, ``slot_bytes`` and ``memory_bytes``.
     """
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -38,13 +41,16 @@ def run_reader() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     setting = json.loads(sys.argv[1])
-    slots = map_slots(setting["memory"], setting["slot_bytes"])
+    slots, pulse = map_memory(setting["memory"], setting["slot_bytes"])
+    limit_memory(setting["memory_bytes"])
     inbox: Connection[Any, Any] = Connection(setting["inbox"], writable=False)
     outbox: Connection[Any, Any] = Connection(setting["outbox"], readable=False)
-    serve_tasks(inbox, outbox, slots)
+    serve_tasks(inbox, outbox, slots, pulse)
 
 
-def serve_tasks(inbox: "Connection[Any, Any]", outbox: "Connection[Any, Any]", slots: npt.NDArray[np.uint8]) -> None:
+def serve_tasks(
+    inbox: "Connection[Any, Any]", outbox: "Connection[Any, Any]", slots: npt.NDArray[np.uint8], pulse: Pulse
+) -> None:
     """Answer every `ReadTask` of the inbox until it is closed.
 
     Parameters
@@ -55,18 +61,31 @@ def serve_tasks(inbox: "Connection[Any, Any]", outbox: "Connection[Any, Any]", s
         For each task `VideoOpened`, `SlotFilled` as needed, and `VideoRead`; or `VideoFailed` at any point.
     slots
         uint8 (num_slots, slot_bytes), shared with the parent.
+    pulse
+        Signs of life, shared too.
     """
-    sender = ClipSender(inbox, outbox, slots)
+    sender = ClipSender(inbox, outbox, slots, pulse)
     try:
         while True:
             message = inbox.recv()
             if isinstance(message, ReadTask):
-                outbox.send(_answer(message, sender, outbox))
+                pulse.beat()
+                outbox.send(_answer(message, sender, outbox, pulse))
             else:
                 sender.give_back(message)
     except (EOFError, BrokenPipeError):
         # The parent has left: nothing remains to be done.
         return
+
+
+def limit_memory(num_bytes: int) -> None:
+    """Let this process use so much memory of its own (shared slots and libraries do not count), where that is known.
+
+    Beyond it, memory is refused: a damaged or huge video costs itself, not the machine.
+    """
+    # The address space, the only measure elsewhere, would count libraries and reserved stacks too.
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (num_bytes, num_bytes))
 
 
 def _end_with_parent() -> None:
@@ -75,24 +94,28 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def _answer(task: ReadTask, sender: ClipSender, outbox: "Connection[Any, Any]") -> VideoRead | VideoFailed:
+def _answer(
+    task: ReadTask, sender: ClipSender, outbox: "Connection[Any, Any]", pulse: Pulse
+) -> VideoRead | VideoFailed:
     stage = "probe"
     try:
-        probe = probe_video(Path(task.path))
+        probe = probe_video(Path(task.path), pulse.beat)
         if not task.allow_partial:
             require_whole_file(probe)
         plans = _plan(task, probe)
-        outbox.send(_opened(task, probe, plans))
+        decoder = choose_decoder(probe, task.decoder, [recipe.resizing for recipe in task.recipes], pulse.beat)
+        outbox.send(_opened(task, probe, plans, decoder))
         stage = "decode"
-        return VideoRead(task.key, _send_clips(task, probe, plans, sender))
+        return VideoRead(task.key, _send_clips(task, probe, plans, decoder, sender))
     except TsmfeatError as error:
-        return VideoFailed(task.key, stage, error.message, error.hint)
+        return VideoFailed(task.key, stage, error.message, error.hint, isinstance(error, DecoderError))
     except MemoryError:
-        return VideoFailed(task.key, stage, f"{task.path}: not enough memory to read it", "use fewer --workers")
+        reason = f"{task.path}: reading it takes more memory than a reader may use"
+        return VideoFailed(task.key, stage, reason, "give it more: --reader-memory 8", broke_down=True)
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a decoder throws costs its one video, never the reader
-        return VideoFailed(task.key, stage, f"{task.path}: {type(error).__name__}: {error}")
+        return VideoFailed(task.key, stage, f"{task.path}: {type(error).__name__}: {error}", broke_down=True)
     finally:
         sender.discard()
 
@@ -106,7 +129,9 @@ def _plan(task: ReadTask, probe: VideoProbe) -> list[npt.NDArray[np.int64]]:
     ]
 
 
-def _opened(task: ReadTask, probe: VideoProbe, plans: list[npt.NDArray[np.int64]]) -> VideoOpened:
+def _opened(
+    task: ReadTask, probe: VideoProbe, plans: list[npt.NDArray[np.int64]], decoder: VideoDecoder
+) -> VideoOpened:
     return VideoOpened(
         key=task.key,
         duration_seconds=probe.duration_seconds,
@@ -114,18 +139,23 @@ def _opened(task: ReadTask, probe: VideoProbe, plans: list[npt.NDArray[np.int64]
         source_size=probe.source_size,
         num_intervals=tuple(len(plan) for plan in plans),
         distinct_frames=tuple(distinct_frames(plan) for plan in plans),
+        decoder=Decoder.DECORD if isinstance(decoder, DecordDecoder) else Decoder.PYAV,
     )
 
 
 def _send_clips(
-    task: ReadTask, probe: VideoProbe, plans: list[npt.NDArray[np.int64]], sender: ClipSender
+    task: ReadTask,
+    probe: VideoProbe,
+    plans: list[npt.NDArray[np.int64]],
+    decoder: VideoDecoder,
+    sender: ClipSender,
 ) -> ReadQuality:
-    geometries = [recipe.geometry for recipe in task.recipes]
-    with VideoDecoder(probe) as decoder:
-        frames = decoder.frames(wanted_frames(plans))
-        for recipe_index, interval, clip in assemble_clips(frames, plans, geometries):
+    resizings = [recipe.resizing for recipe in task.recipes]
+    with decoder as opened:
+        pictures = opened.pictures(wanted_frames(plans))
+        for recipe_index, interval, clip in assemble_clips(pictures, plans, resizings):
             sender.add(task.key, recipe_index, interval, clip)
-        quality = decoder.quality(task.max_bad)
+        quality = opened.quality(task.max_bad)
     if not task.allow_partial:
         require_complete(probe, quality)
     sender.flush(task.key)

@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.video.geometry import FrameGeometry, parse_geometry
+from tsmfeat.values.features import Decoder
+from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.video.options import VideoOptions
+from tsmfeat.video.pictures import Resizing
 from tsmfeat.video.quality import ReadQuality
 
 
@@ -26,6 +28,8 @@ class ClipRecipe:
         The clip's span; None: the step.
     geometry_name
         Frame geometry, such as ``"square256"``.
+    resize_filter
+        As in `VideoOptions`.
 
     Examples
     --------
@@ -37,16 +41,17 @@ class ClipRecipe:
     num_frames: int
     clip_seconds: float | None = None
     geometry_name: str = VideoOptions.resize
+    resize_filter: str = VideoOptions.resize_filter
 
     @property
-    def geometry(self) -> FrameGeometry:
-        """The parsed geometry."""
-        return parse_geometry(self.geometry_name)
+    def resizing(self) -> Resizing:
+        """How its frames are made."""
+        return Resizing(parse_geometry(self.geometry_name), self.resize_filter)
 
     @property
     def clip_bytes(self) -> int:
         """Bytes of one clip."""
-        return self.num_frames * self.geometry.frame_bytes
+        return self.num_frames * self.resizing.geometry.frame_bytes
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class ReadTask:
         The file.
     recipes
         One decoding pass serves them all.
-    allow_partial, max_bad
+    allow_partial, max_bad, decoder
         As in `VideoOptions`.
     """
 
@@ -70,11 +75,21 @@ class ReadTask:
     recipes: tuple[ClipRecipe, ...]
     allow_partial: bool = VideoOptions.allow_partial
     max_bad: float = VideoOptions.max_bad
+    decoder: str = VideoOptions.decoder
 
     def __post_init__(self) -> None:
         """Check that there is something to make."""
         if not self.recipes:
             raise ConfigurationError(f"{self.path}: no clip recipe; a task makes at least one", "pass a ClipRecipe")
+
+    @property
+    def second_decoder(self) -> str:
+        """The decoder to try where the first one breaks down; empty where there is none.
+
+        With the reader's own scaler the decoder is part of the features' identity, so that it is not changed.
+        """
+        scaled = any(recipe.resize_filter == "reader" for recipe in self.recipes)
+        return "decord" if self.decoder == "auto" and not scaled else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +106,8 @@ class VideoOpened:
         Intervals a recipe.
     distinct_frames
         uint8 (num_intervals,) a recipe: distinct source frames of each clip.
+    decoder
+        Which one reads it.
     """
 
     key: int
@@ -99,6 +116,7 @@ class VideoOpened:
     source_size: int
     num_intervals: tuple[int, ...]
     distinct_frames: tuple[npt.NDArray[np.uint8], ...]
+    decoder: Decoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,12 +170,41 @@ class VideoFailed:
         ``"probe"``, ``"decode"`` or ``"reader"``.
     reason, hint
         What was found, and the remedy.
+    broke_down
+        Whether the decoder broke down, so that another one may read the video: it crashed, hung, ran out of memory.
     """
 
     key: int
     stage: str
     reason: str
     hint: str = ""
+    broke_down: bool = False
+
+
+@dataclass(frozen=True)
+class VideoRetried:
+    """A decoder broke down at a video, and another one takes it up: clips sent before are void.
+
+    The video begins anew with `VideoOpened`.
+
+    Parameters
+    ----------
+    key
+        Of the task.
+    reason
+        What was found.
+    decoder
+        Name of the one that is tried now.
+    """
+
+    key: int
+    reason: str
+    decoder: str
+
+
+@dataclass(frozen=True)
+class NothingYet:
+    """Nothing has come for a while: a chance to look up."""
 
 
 @dataclass(frozen=True)
@@ -179,4 +226,4 @@ class SlotFilled:
     shape: tuple[int, int, int, int, int]
 
 
-ReadEvent = VideoOpened | ClipsReady | VideoRead | VideoFailed
+ReadEvent = VideoOpened | ClipsReady | VideoRead | VideoFailed | VideoRetried | NothingYet

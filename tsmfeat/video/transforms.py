@@ -61,5 +61,29 @@ def resize_frame(frame: npt.NDArray[np.uint8], geometry: FrameGeometry) -> npt.N
     """
     height, width = geometry.resized_size(*frame.shape[:2])
     resized = Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR)
-    top, left = geometry.crop_start(height, width)
-    return np.asarray(resized)[top : top + geometry.height, left : left + geometry.width]
+    return crop_frame(np.asarray(resized), geometry)
+
+
+def crop_frame(frame: npt.NDArray[np.uint8], geometry: FrameGeometry) -> npt.NDArray[np.uint8]:
+    """Cut the centre out of a frame that has been resized.
+
+    Parameters
+    ----------
+    frame
+        uint8 (H, W, 3), of the size `FrameGeometry.resized_size` gives.
+    geometry
+        The finished size.
+
+    Returns
+    -------
+    ndarray
+        uint8 (geometry.height, geometry.width, 3): a view.
+
+    Examples
+    --------
+    >>> from tsmfeat.video.geometry import parse_geometry
+    >>> crop_frame(np.zeros((4, 6, 3), np.uint8), parse_geometry("short4-crop2")).shape
+    (2, 2, 3)
+    """
+    top, left = geometry.crop_start(*frame.shape[:2])
+    return frame[top : top + geometry.height, left : left + geometry.width]

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,17 @@ from tsmfeat.trunk.embedding import Embedder
 # One batch is on the device while the next is being filled.
 _NUM_IN_FLIGHT = 2
 
-_Places = list[tuple[int, int]]
+
+@dataclass
+class _Table:
+    """The rows of one video, and how many are still to come."""
+
+    rows: npt.NDArray[np.float16]
+    num_missing: int
+
+
+# A table and a row of it, for every clip of a batch. A video that was dropped and opened anew has another table.
+_Places = list[tuple[_Table, int]]
 
 
 class ClipBatcher:
@@ -47,8 +58,7 @@ class ClipBatcher:
         self._clips = _allocate_batch((embed.batch_size, embed.num_frames, height, width, 3))
         self._places: _Places = []
         self._in_flight: deque[tuple[_Places, Callable[[], npt.NDArray[np.float32]]]] = deque()
-        self._tables: dict[int, npt.NDArray[np.float16]] = {}
-        self._num_missing: dict[int, int] = {}
+        self._tables: dict[int, _Table] = {}
 
     def open(self, key: int, num_intervals: int) -> None:
         """Expect a video of so many intervals.
@@ -58,13 +68,11 @@ class ClipBatcher:
         MemoryError
             There is no room for its embeddings; the video is not open then.
         """
-        self._tables[key] = np.empty((num_intervals, self._embed.embedding_size), np.float16)
-        self._num_missing[key] = num_intervals
+        self._tables[key] = _Table(np.empty((num_intervals, self._embed.embedding_size), np.float16), num_intervals)
 
     def drop(self, key: int) -> None:
         """Forget a video; its clips already in a batch are embedded and thrown away."""
         self._tables.pop(key, None)
-        self._num_missing.pop(key, None)
 
     def add(self, key: int, first_interval: int, clips: npt.NDArray[np.uint8]) -> None:
         """Copy clips of consecutive intervals into batches, starting each batch that is full.
@@ -78,14 +86,15 @@ class ClipBatcher:
         clips
             uint8 (k, num_frames, height, width, 3).
         """
-        if key not in self._tables:
+        table = self._tables.get(key)
+        if table is None:
             return
         taken = 0
         while taken < len(clips):
             used = len(self._places)
             count = min(len(clips) - taken, len(self._clips) - used)
             self._clips[used : used + count] = clips[taken : taken + count]
-            self._places += [(key, first_interval + taken + place) for place in range(count)]
+            self._places += [(table, first_interval + taken + place) for place in range(count)]
             taken += count
             if len(self._places) == len(self._clips):
                 self._start()
@@ -99,15 +108,14 @@ class ClipBatcher:
 
     def is_complete(self, key: int) -> bool:
         """Tell whether every interval of an open video is embedded."""
-        return self._num_missing.get(key) == 0
+        return key in self._tables and self._tables[key].num_missing == 0
 
     def take(self, key: int) -> npt.NDArray[np.float16]:
         """Return a complete video's embeddings, float16 (N, D), and forget it.
 
         A value that float16 cannot hold is infinite in it: so it spoils its own video only.
         """
-        del self._num_missing[key]
-        return self._tables.pop(key)
+        return self._tables.pop(key).rows
 
     def _start(self) -> None:
         self._in_flight.append((self._places, self._embed.start(self._clips[: len(self._places)])))
@@ -119,10 +127,9 @@ class ClipBatcher:
         places, fetch = self._in_flight.popleft()
         with np.errstate(over="ignore"):
             rows = fetch().astype(np.float16)
-        for (key, interval), row in zip(places, rows, strict=True):
-            if key in self._tables:
-                self._tables[key][interval] = row
-                self._num_missing[key] -= 1
+        for (table, interval), row in zip(places, rows, strict=True):
+            table.rows[interval] = row
+            table.num_missing -= 1
 
 
 def _allocate_batch(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

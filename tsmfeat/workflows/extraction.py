@@ -18,6 +18,7 @@ from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.intervals import IntervalGrid
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.clips import plan_clips_ticks
+from tsmfeat.video.options import reader_identity
 from tsmfeat.workflows.extraction_run import ExtractionRun, extract_videos
 from tsmfeat.workflows.failures import Failure, failures_path, load_failures
 from tsmfeat.workflows.options import ExtractOptions
@@ -187,12 +188,13 @@ def _specify(trunk: TemporalShiftTrunk, options: ExtractOptions, precision: str)
         step_seconds=options.step_seconds,
         clip_seconds=options.span_seconds,
         geometry=options.video.resize,
-        resize_filter="pil",
+        resize_filter=options.video.resize_filter,
         shift=bool(trunk.shifted_blocks),
         shift_div=options.trunk.shift_div,
         precision=precision,
         embedding_size=trunk.embedding_size,
         view=options.view,
+        reader=reader_identity(options.video),
     )
 
 

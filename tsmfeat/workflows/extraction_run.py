@@ -19,12 +19,24 @@ from tsmfeat.values.progress import Progress
 from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.video.options import resolve_workers
 from tsmfeat.video.quality import ReadQuality
-from tsmfeat.video.reading import ReaderPool, required_slot_bytes
-from tsmfeat.video.tasks import ClipRecipe, ClipsReady, ReadEvent, ReadTask, VideoFailed, VideoOpened, VideoRead
+from tsmfeat.video.reading import ReaderLimits, ReaderPool, required_slot_bytes
+from tsmfeat.video.tasks import (
+    ClipRecipe,
+    ClipsReady,
+    ReadEvent,
+    ReadTask,
+    VideoFailed,
+    VideoOpened,
+    VideoRead,
+    VideoRetried,
+)
 from tsmfeat.workflows.batching import ClipBatcher
 from tsmfeat.workflows.failures import Failure, save_failures
 from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat.workflows.sources import VideoSource
+
+# How soon a stop is noticed while every reader is silent.
+_IDLE_SECONDS = 1.0
 
 
 @dataclass
@@ -81,6 +93,11 @@ class ExtractionRun:
         self.progress.warn(f"{source.path}: {line}")
         self.progress.advance(1, source.video_id)
 
+    def retry(self, event: VideoRetried) -> None:
+        """Begin a video anew with another decoder."""
+        self.opened.pop(event.key, None)
+        self.progress.warn(f"{event.reason}; tried again with {event.decoder}")
+
     def finish(self, video: VideoFeatures, path: Path) -> None:
         """Count a video that was taken into the store, and say what is odd about it."""
         self.failures.pop(video.video_id, None)
@@ -111,6 +128,7 @@ class ExtractionRun:
             num_bad_packets=quality.num_bad_packets,
             num_repeated_frames=quality.num_repeated_frames,
             status=quality.status,
+            decoder=opened.decoder,
             source_size=opened.source_size,
         )
 
@@ -148,15 +166,17 @@ def extract_videos(
     spec = run.spec
     geometry = parse_geometry(spec.geometry)
     size = options.trunk.batch_size or default_batch_size(device, spec.num_frames, geometry.height, geometry.width)
-    recipe = ClipRecipe(spec.step_seconds, spec.num_frames, spec.clip_seconds, spec.geometry)
+    recipe = ClipRecipe(spec.step_seconds, spec.num_frames, spec.clip_seconds, spec.geometry, spec.resize_filter)
+    limits = ReaderLimits(options.video.reader_memory_gb, options.video.reader_timeout_seconds)
     num_readers = min(resolve_workers(options.video.workers), len(run.todo))
     run.progress.begin("extract", len(run.todo), "videos")
     with ExitStack() as stack:
         embed = stack.enter_context(Embedder(trunk, device, spec.precision, size))
         batcher = ClipBatcher(embed, geometry.height, geometry.width)
-        pool = stack.enter_context(ReaderPool(num_readers, slot_bytes=required_slot_bytes([recipe])))
+        pool = stack.enter_context(ReaderPool(num_readers, slot_bytes=required_slot_bytes([recipe]), limits=limits))
         try:
-            _take_events(run, pool.read(_tasks(run.todo, recipe, options)), batcher, writer, should_stop)
+            events = pool.read(_tasks(run.todo, recipe, options), idle_seconds=_IDLE_SECONDS)
+            _take_events(run, events, batcher, writer, should_stop)
         except OutputError:
             raise
         except BaseException as error:
@@ -180,7 +200,9 @@ def _lacks_memory(error: BaseException) -> bool:
 
 def _tasks(todo: list[VideoSource], recipe: ClipRecipe, options: ExtractOptions) -> Iterator[ReadTask]:
     for key, source in enumerate(todo):
-        yield ReadTask(key, str(source.path), (recipe,), options.video.allow_partial, options.video.max_bad)
+        yield ReadTask(
+            key, str(source.path), (recipe,), options.video.allow_partial, options.video.max_bad, options.video.decoder
+        )
 
 
 def _take_events(
@@ -214,6 +236,9 @@ def _take_event(event: ReadEvent, run: ExtractionRun, batcher: ClipBatcher) -> N
             # A video that failed here is still read to its end by its reader.
             if event.key in run.opened:
                 run.read[event.key] = event.quality
+        case VideoRetried():
+            batcher.drop(event.key)
+            run.retry(event)
         case VideoFailed():
             batcher.drop(event.key)
             run.fail(event.key, event.stage, event.reason)
