@@ -7,18 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tsmfeat.workflows.examination import doctor as doctor
     from tsmfeat.workflows.extraction import extract as extract
     from tsmfeat.workflows.fitting import fit_heads as fit_heads
     from tsmfeat.workflows.inspection import inspect as inspect
     from tsmfeat.workflows.scoring import score as score
 
 _HOMES = {
+    "doctor": "tsmfeat.workflows.examination",
     "extract": "tsmfeat.workflows.extraction",
     "fit_heads": "tsmfeat.workflows.fitting",
     "inspect": "tsmfeat.workflows.inspection",
     "score": "tsmfeat.workflows.scoring",
 }
-__all__ = ["extract", "fit_heads", "inspect", "score"]
+__all__ = ["doctor", "extract", "fit_heads", "inspect", "score"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
