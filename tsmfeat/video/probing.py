@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 MAX_DURATION_SECONDS = 30 * 86_400
+# A still picture may well be shown for a minute; beyond that a track's length and its file's agree at least roughly.
+_LONGEST_STILL_SECONDS = 60
+_MOST_STRETCHED = 10
 _MICROSECOND = Fraction(1, 1_000_000)
 # The index of these lists every frame, also those a cut file no longer holds.
 _INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"
@@ -123,6 +126,7 @@ def probe_video(path: Path, pulse: Callable[[], None] = lambda: None) -> VideoPr
         start = _container_start(container, stream, int(stamps[0]), time_base)
         duration = max(end * time_base - start, Fraction(0))
         _check_clock(path, start, duration, int(stamps[0]) * time_base)
+        _check_declared_duration(path, container, duration)
         tick = _common_unit(time_base, start)
         return VideoProbe(
             path=path,
@@ -152,6 +156,17 @@ def _check_clock(path: Path, start: Fraction, duration: Fraction, first: Fractio
     if max(duration, abs(start), start - first) > MAX_DURATION_SECONDS:
         raise VideoError(
             f"{path}: stamps from {float(start):.0f} s over {float(duration):.0f} s; at most 30 days can be true",
+            "the file is damaged: copy it again, or remux it",
+        )
+
+
+def _check_declared_duration(path: Path, container: "InputContainer", duration: Fraction) -> None:
+    """Refuse a track whose clock cannot be the container's: a unit lost from its header stretches it a thousandfold."""
+    declared = (container.duration or 0) * _MICROSECOND
+    stretched = duration > _MOST_STRETCHED * declared + _LONGEST_STILL_SECONDS
+    if container.format.name == _INDEXED and declared > 0 and stretched:
+        raise VideoError(
+            f"{path}: its frames last {float(duration):.0f} s, its header says {float(declared):.1f}; one is wrong",
             "the file is damaged: copy it again, or remux it",
         )
 
