@@ -238,3 +238,21 @@ def test_a_file_that_vanishes_after_the_probe(tmp_path):
     path.unlink()
     with pytest.raises(VideoError, match="no such file"):
         list(decode_frames(probe, np.arange(5), SMALL))
+
+
+def test_lack_of_memory_is_no_fault_of_the_video(tmp_path):
+    class Exhausted:
+        def decode(self, packet):
+            raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    class Stream:
+        codec_context = Exhausted()
+
+    assert issubclass(av.error.MemoryError, av.error.FFmpegError)
+    with PyAVDecoder(probe_video(make_video(tmp_path / "a.mp4", range(5)))) as decoder:
+        demuxed = decoder._stream
+        decoder._decoded_frames = lambda: (frame for packet in [None] for frame in decoder._decode(packet))
+        decoder._stream = Stream()
+        with pytest.raises(MemoryError):
+            list(decoder.pictures(np.arange(5)))
+        decoder._stream = demuxed
