@@ -22,9 +22,17 @@ from tsmfeat.formats.activitynet_decoding import (
     decode_predictions,
 )
 from tsmfeat.formats.activitynet_encoding import encode_annotations, encode_predictions
-from tsmfeat.formats.json_files import write_json_bytes
+from tsmfeat.formats.content import write_content
 from tsmfeat.formats.options import Invalid
-from tsmfeat.formats.row_checks import PlaceOf, checked_source, judge_segments, list_rows, refuse_problems
+from tsmfeat.formats.row_checks import (
+    PlaceOf,
+    checked_source,
+    impose_classes,
+    judge_segments,
+    list_nameless,
+    list_nan_scores,
+    refuse_problems,
+)
 from tsmfeat.values.annotations import NO_SCENE, Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
@@ -33,7 +41,7 @@ from tsmfeat.values.vocabulary import Vocabulary
 Floats = npt.NDArray[np.float64]
 
 
-def read_annotations(path: Path | str, invalid: Invalid = "drop") -> Annotations:
+def read_annotations(path: Path | str, invalid: Invalid = "drop", classes: Vocabulary | None = None) -> Annotations:
     """Read an ActivityNet annotation file, gzipped or not.
 
     Parameters
@@ -44,16 +52,19 @@ def read_annotations(path: Path | str, invalid: Invalid = "drop") -> Annotations
         What to do with segments that end at or before their start or are not finite. ``"error"`` also refuses a video
         id that occurs twice (otherwise the last entry counts) and a duration that is not a positive number (otherwise
         it counts as unknown).
+    classes
+        The vocabulary; None: that of the whole file, by first appearance.
 
     Returns
     -------
     Annotations
-        All subsets; the vocabulary is that of the whole file, by first appearance.
+        All subsets.
 
     Raises
     ------
     InputError
-        Unreadable, not JSON, not an annotation file, or fields that break a rule, each with its place.
+        Unreadable, not JSON, not an annotation file, a label that is not among the `classes`, or fields that break a
+        rule, each with its place.
     """
     source = checked_source(path, invalid)
     content, problems = decode_annotations(source, list_repeated=invalid == "error")
@@ -62,14 +73,15 @@ def read_annotations(path: Path | str, invalid: Invalid = "drop") -> Annotations
     rows = list(chain.from_iterable(blocks.values()))
     place_of = _placer(blocks)
     names, segments = _columns(rows, blocks, np.ones(len(rows)))
-    problems += _nameless(names, segments, place_of)
+    problems += list_nameless(names, segments, place_of)
+    vocabulary, segments = impose_classes(names, segments, classes, place_of, problems)
     segments, num_dropped = judge_segments(segments, place_of, invalid, problems)
     durations = _known_durations({name: video.duration for name, video in videos.items()}, invalid, problems)
     refuse_problems(source, problems)
     scenes = Vocabulary(tuple(dict.fromkeys(video.scene for video in videos.values() if video.scene)))
     return Annotations(
         tuple(videos),
-        Vocabulary(names),
+        vocabulary,
         segments,
         durations,
         tuple(video.subset or "" for video in videos.values()),
@@ -107,9 +119,8 @@ def read_predictions(path: Path | str, invalid: Invalid = "drop") -> Predictions
     rows = list(chain.from_iterable(blocks.values()))
     place_of = _placer(blocks)
     names, segments = _columns(rows, blocks, np.fromiter(map(attrgetter("score"), rows), np.float64, len(rows)))
-    problems += _nameless(names, segments, place_of)
-    if invalid != "keep":
-        problems += list_rows(np.isnan(segments.score), place_of, "the score is NaN; a score is a number")
+    problems += list_nameless(names, segments, place_of)
+    problems += list_nan_scores(segments, place_of, invalid)
     segments, num_dropped = judge_segments(segments, place_of, invalid, problems)
     scenes, scene_scores = _scene_table(content.scenes, video_ids, problems)
     refuse_problems(source, problems)
@@ -128,7 +139,7 @@ def write_predictions(predictions: Predictions, path: Path | str) -> None:
     OutputError
         The file cannot be written.
     """
-    write_json_bytes(Path(path), encode_predictions(predictions))
+    write_content(Path(path), encode_predictions(predictions))
 
 
 def write_annotations(annotations: Annotations, path: Path | str) -> None:
@@ -143,7 +154,7 @@ def write_annotations(annotations: Annotations, path: Path | str) -> None:
     OutputError
         The file cannot be written.
     """
-    write_json_bytes(Path(path), encode_annotations(annotations))
+    write_content(Path(path), encode_annotations(annotations))
 
 
 def _columns(
@@ -167,12 +178,6 @@ def _placer(blocks: Mapping[str, Sequence[object]]) -> PlaceOf:
         return f"{places[block]}[{row - offset[block]}]"
 
     return place_of
-
-
-def _nameless(names: tuple[str, ...], segments: Segments, place_of: PlaceOf) -> list[str]:
-    if "" not in names:
-        return []
-    return list_rows(segments.label == names.index(""), place_of, "the label is empty; a label is a name")
 
 
 def _known_durations(durations: Mapping[str, float | None], invalid: Invalid, problems: list[str]) -> Floats:

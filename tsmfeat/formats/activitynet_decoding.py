@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from tsmfeat.errors import InputError
-from tsmfeat.formats.json_files import parse_json, read_json_bytes
+from tsmfeat.formats.content import read_content
+from tsmfeat.formats.json_files import parse_json
 
 
 class Instance(msgspec.Struct, gc=False):
@@ -93,7 +94,7 @@ def decode_predictions(path: Path, list_repeated: bool) -> tuple[PredictionFile,
 def _decode(
     path: Path, file_type: type[_File], careful: Callable[[Path, Any, list[str]], _File], list_repeated: bool
 ) -> tuple[_File, list[str]]:
-    content = read_json_bytes(path)
+    content = read_content(path, "a JSON object")
     if not list_repeated:
         try:
             return msgspec.json.decode(content, type=file_type), []

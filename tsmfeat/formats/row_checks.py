@@ -9,11 +9,12 @@ import numpy.typing as npt
 from tsmfeat.errors import ConfigurationError, InputError, did_you_mean
 from tsmfeat.formats.options import INVALID_CHOICES, Invalid
 from tsmfeat.values.segments import Segments
+from tsmfeat.values.vocabulary import Vocabulary
 
 _MAX_LISTED = 20
 
 PlaceOf = Callable[[int], str]
-"""From a row's number to where it stands in its file."""
+"""From a row's number to where it stands in its file: ``":17"`` is a line of it."""
 
 
 def checked_source(path: Path | str, invalid: str) -> Path:
@@ -84,8 +85,63 @@ def list_rows(bad: npt.NDArray[np.bool_], place_of: PlaceOf, rule: str) -> list[
     return [f"{place_of(row)}: {rule}" for row in np.flatnonzero(bad).tolist()]
 
 
+def impose_classes(
+    names: tuple[str, ...], segments: Segments, classes: Vocabulary | None, place_of: PlaceOf, problems: list[str]
+) -> tuple[Vocabulary, Segments]:
+    """Return the vocabulary of annotations and their segments numbered by it.
+
+    Parameters
+    ----------
+    names
+        The labels of the file by first appearance: what the segments' label ids mean.
+    segments
+        Rows as they stand in the file.
+    classes
+        The vocabulary to use; None: the file's own.
+    place_of
+        Names the place of a row.
+    problems
+        A line is added for each label that is not among the classes, with the place of its first row.
+
+    Examples
+    --------
+    >>> rows, problems = Segments([0], [0], [0.0], [2.0], [1.0]), []
+    >>> vocabulary, _ = impose_classes(("wlak",), rows, Vocabulary(("walk",)), ":{}".format, problems)
+    >>> problems
+    [":0: class 'wlak' is not among the 1 classes given (1 rows); did you mean 'walk'?"]
+    """
+    names = tuple(name or "nameless" for name in names)  # listed as a problem already
+    if classes is None:
+        return Vocabulary(tuple(dict.fromkeys(names))), segments
+    for index, name in enumerate(names):
+        if name not in classes and (rows := np.flatnonzero(segments.label == index)).size:
+            hint = did_you_mean(name, classes.names) or f"they begin with {', '.join(classes.names[:5])}"
+            problems.append(
+                f"{place_of(int(rows[0]))}: class {name!r} is not among the {len(classes)} classes given "
+                f"({len(rows)} rows); {hint}"
+            )
+    label = classes.ids_of(names, unknown=0)[segments.label] if names else segments.label
+    return classes, Segments(segments.video, label, segments.start, segments.end, segments.score)
+
+
+def list_nameless(names: Sequence[str], segments: Segments, place_of: PlaceOf) -> list[str]:
+    """Return a line for each row whose label is an empty text."""
+    if "" not in names:
+        return []
+    return list_rows(segments.label == names.index(""), place_of, "the label is empty; a label is a name")
+
+
+def list_nan_scores(segments: Segments, place_of: PlaceOf, invalid: Invalid) -> list[str]:
+    """Return a line for each row whose score is NaN: an error always, but where rows are kept as they stand."""
+    if invalid == "keep":
+        return []
+    return list_rows(np.isnan(segments.score), place_of, "the score is NaN; a score is a number")
+
+
 def refuse_problems(path: Path, problems: Sequence[str]) -> None:
     """Raise one error for all problems of a file, the first twenty of them in words.
+
+    A problem that begins with a line's number, such as ``:17: no score``, stands behind the file's name.
 
     Raises
     ------
@@ -97,10 +153,15 @@ def refuse_problems(path: Path, problems: Sequence[str]) -> None:
     >>> refuse_problems(Path("a.json"), ["results['v'][0]: no score"])
     Traceback (most recent call last):
     tsmfeat.errors.InputError: a.json: results['v'][0]: no score (hint: mend the file, or make it again)
+    >>> refuse_problems(Path("gt.csv"), [":17: no score", ":18: no score"])
+    Traceback (most recent call last):
+    tsmfeat.errors.InputError: gt.csv: 2 problems: gt.csv:17: no score; gt.csv:18: no score (hint: mend the file, ...
     """
     if not problems:
         return
-    listed = "; ".join(problems[:_MAX_LISTED])
-    count = f"{len(problems)} problems: " if len(problems) > 1 else ""
+    if len(problems) == 1:
+        place = str(path) if problems[0].startswith(":") else f"{path}: "
+        raise InputError(f"{place}{problems[0]}", "mend the file, or make it again")
+    listed = "; ".join(path.name + line if line.startswith(":") else line for line in problems[:_MAX_LISTED])
     more = f"; and {len(problems) - _MAX_LISTED} more" if len(problems) > _MAX_LISTED else ""
-    raise InputError(f"{path}: {count}{listed}{more}", "mend the file, or make it again")
+    raise InputError(f"{path}: {len(problems)} problems: {listed}{more}", "mend the file, or make it again")

@@ -34,6 +34,8 @@ class Annotations:
         The scenes of the whole file.
     num_dropped
         Rows the reader left out (zero-length, reversed or non-finite).
+    num_ambiguous
+        Rows the reader left out because the annotators call them ambiguous (THUMOS14).
 
     Raises
     ------
@@ -49,6 +51,7 @@ class Annotations:
     scene: npt.NDArray[np.int32]
     scene_vocabulary: Vocabulary
     num_dropped: int = 0
+    num_ambiguous: int = 0
 
     def __post_init__(self) -> None:
         """Cast and check."""
@@ -85,6 +88,7 @@ class Annotations:
             self.scene[keep],
             self.scene_vocabulary,
             self.num_dropped,
+            self.num_ambiguous,
         )
 
 
