@@ -98,19 +98,20 @@ OTHERS = {
     "fit-heads": (
         "--tasks action --epochs 3 --batch-size 5 --lr 0.2 --momentum 0.1 --weight-decay 0.3 --schedule step "
         "--dropout 0.4 --dropout-unit embedding --standardize off --scene-weight 0.6 --background-weight balanced "
-        "--min-overlap 0.7 --seed 9 --subset a --validation-subset b",
+        "--min-overlap 0.7 --seed 9 --subset a --validation-subset b --classes c",
         FitOptions(
             HeadOptions(
                 "linear", ("action",), 3, 5, 0.2, 0.1, 0.3, "step", 0.4, "embedding", False, 0.6, "balanced", 0.7, 9
             ),
             "a",
             "b",
+            "c",
         ),
     ),
     "score": (
         "--localize threshold --threshold 0.3 --max-gap 2 --min-duration 1.5 --tail extend --smooth mean:3 "
         "--fusion none --fusion-tiou 0.4 --missing present --union sweep --protocol activitynet --tiou 0.1,0.2 "
-        "--subset s --weights 0.6,0.4 --strict",
+        "--subset s --weights 0.6,0.4 --strict --classes c",
         ScoreOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
             FusionOptions("none", 0.4, "present", "sweep"),
@@ -119,6 +120,7 @@ OTHERS = {
             "s",
             (0.6, 0.4),
             True,
+            "c",
         ),
     ),
     "demo": ("--num-videos 12 --seed 5", DemoOptions(12, 5)),
@@ -194,7 +196,7 @@ def test_the_same_options_can_stand_in_the_environment(name, monkeypatch):
 PUBLIC = {
     "Annotations", "FeatureSpec", "IntervalGrid", "IntervalScores", "Predictions", "Segments", "TsmfeatError",
     "VideoFeatures", "Vocabulary", "build_trunk", "evaluate", "fuse", "localize", "open_features", "plan_clips",
-    "plan_clips_ticks", "read_annotations", "read_predictions", "write_predictions",
+    "plan_clips_ticks", "read_annotations", "read_predictions", "write_annotations", "write_predictions",
 }  # fmt: skip
 
 

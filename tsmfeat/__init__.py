@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tsmfeat.errors import TsmfeatError as TsmfeatError
-    from tsmfeat.formats.activitynet import read_annotations as read_annotations
-    from tsmfeat.formats.activitynet import read_predictions as read_predictions
-    from tsmfeat.formats.activitynet import write_predictions as write_predictions
+    from tsmfeat.formats.reading import read_annotations as read_annotations
+    from tsmfeat.formats.reading import read_predictions as read_predictions
+    from tsmfeat.formats.writing import write_annotations as write_annotations
+    from tsmfeat.formats.writing import write_predictions as write_predictions
     from tsmfeat.fusion.fusing import fuse as fuse
     from tsmfeat.localization.localizing import localize as localize
     from tsmfeat.metrics.average_precision import evaluate as evaluate
@@ -44,9 +45,10 @@ _HOMES = {
     "open_features": "tsmfeat.store.reader",
     "plan_clips": "tsmfeat.video.clips",
     "plan_clips_ticks": "tsmfeat.video.clips",
-    "read_annotations": "tsmfeat.formats.activitynet",
-    "read_predictions": "tsmfeat.formats.activitynet",
-    "write_predictions": "tsmfeat.formats.activitynet",
+    "read_annotations": "tsmfeat.formats.reading",
+    "read_predictions": "tsmfeat.formats.reading",
+    "write_annotations": "tsmfeat.formats.writing",
+    "write_predictions": "tsmfeat.formats.writing",
 }
 __all__ = list(_HOMES)
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def command(
     features: Annotated[list[Path], typer.Argument(help="Store files or folders of parts, read as one store.")],
-    annotations: Annotated[Path, typer.Option("--annotations", help="ActivityNet JSON.")],
+    annotations: Annotated[
+        Path, typer.Option("--annotations", help="ActivityNet JSON, CSV, BinEgo-360, THUMOS14 or 360+x.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint to write.")] = Path("heads.safetensors"),
     tasks: Annotated[str, typer.Option("--tasks", help=f"{','.join(TASKS)} or {TASKS[0]}.")] = ",".join(
         HeadOptions.tasks
@@ -58,6 +60,9 @@ def command(
     validation_subset: Annotated[
         str, typer.Option("--validation-subset", help="Videos to select by. Default: val or validation, else 10 %.")
     ] = FitOptions.validation_subset,
+    classes: Annotated[
+        str, typer.Option("--classes", help="File of class names. Default: those annotated.")
+    ] = FitOptions.classes,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -89,7 +94,9 @@ def command(
     from tsmfeat.workflows.fitting import fit_heads
 
     with TerminalProgress(quiet) as progress:
-        report = fit_heads(features, annotations, out, FitOptions(options, subset, validation_subset), progress)
+        report = fit_heads(
+            features, annotations, out, FitOptions(options, subset, validation_subset, classes), progress
+        )
     if as_json:
         write_data(json.dumps(asdict(report)))
     if verbose and report.validation is not None:

@@ -27,11 +27,16 @@ def _list_protocols(wanted: bool) -> None:
 
 def command(
     sources: Annotated[list[Path], typer.Argument(help="Heads checkpoints and prediction files; several are fused.")],
-    annotations: Annotated[Path, typer.Option("--annotations", help="ActivityNet JSON.")],
+    annotations: Annotated[
+        Path, typer.Option("--annotations", help="ActivityNet JSON, CSV, BinEgo-360, THUMOS14 or 360+x.")
+    ],
     features: Annotated[
         list[Path] | None,
         typer.Option("--features", help="Store of the heads; repeat it: each checkpoint takes that of its own spec."),
     ] = None,
+    classes: Annotated[
+        str, typer.Option("--classes", help="File of class names: the vocabulary, and what class ids mean.")
+    ] = ScoreOptions.classes,
     subset: Annotated[str, typer.Option("--subset", help="Videos to evaluate on.")] = ScoreOptions.subset,
     protocol: Annotated[str, typer.Option("--protocol", help=_PROTOCOL_NAMES)] = ScoreOptions.protocol,
     list_protocols: Annotated[
@@ -94,6 +99,7 @@ def command(
         subset,
         weights if weights in WEIGHTINGS else parse_numbers(weights, "--weights"),
         strict,
+        classes,
     )
     from tsmfeat.workflows.score_files import SCORE_FILES, write_scores
     from tsmfeat.workflows.scoring import score

@@ -60,6 +60,8 @@ def warn_of_rows(predictions: Predictions, truth: Annotations, progress: Progres
             progress.warn(
                 f"{count} {what} segments were dropped: zero-length, reversed or not finite (--strict lists them)"
             )
+    if truth.num_ambiguous:
+        progress.warn(f"{truth.num_ambiguous} annotated segments were left out: the annotators call them ambiguous")
     evaluated = set(truth.video_ids)
     outside = np.array([video_id not in evaluated for video_id in predictions.video_ids], bool)
     if count := int(outside[predictions.segments.video].sum()):

@@ -10,7 +10,8 @@ import numpy as np
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.files import canonical_json, make_folder, remove_file, write_text
-from tsmfeat.formats.activitynet import read_annotations, write_annotations
+from tsmfeat.formats.activitynet import write_annotations
+from tsmfeat.formats.reading import read_annotations
 from tsmfeat.heads.checkpoint import load_heads
 from tsmfeat.heads.prediction import predict_probabilities
 from tsmfeat.heads.targets import interval_targets

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from tsmfeat.errors import CheckpointError, ConfigurationError
-from tsmfeat.files import is_safetensors, make_folder, read_header, sha256_file
-from tsmfeat.formats.activitynet import read_annotations
+from tsmfeat.files import canonical_json, is_safetensors, make_folder, read_header, sha256_file, sha256_text
+from tsmfeat.formats.reading import read_annotations
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, save_heads
 from tsmfeat.heads.model import HeadWeights
 from tsmfeat.heads.rows import TrainingRows
@@ -79,7 +79,7 @@ def fit_heads(
     features
         Store files and folders of parts, opened as one store.
     annotations
-        ActivityNet JSON.
+        A file or folder of any known format.
     out
         The heads checkpoint to write (safetensors).
     options
@@ -99,9 +99,11 @@ def fit_heads(
     began = time.monotonic()
     options = options or FitOptions()
     _require_own_output(Path(out))
-    truth = read_annotations(Path(annotations))
+    truth = read_annotations(annotations, classes=options.classes or None)
     if truth.num_dropped:
         progress.warn(f"{truth.num_dropped} annotated segments were dropped: zero-length, reversed or not finite")
+    if truth.num_ambiguous:
+        progress.warn(f"{truth.num_ambiguous} annotated segments were left out: the annotators call them ambiguous")
     make_folder(Path(out).parent)
     with open_features(features) as store:
         spec = store.spec
@@ -183,10 +185,18 @@ def _describe_validation(evaluation: Evaluation, scenes: SceneAccuracy) -> dict[
     }
 
 
+def _digest_source(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and digests of a folder's files."""
+    if not path.is_dir():
+        return sha256_file(path)
+    return sha256_text(canonical_json({file.name: sha256_file(file) for file in path.iterdir() if file.is_file()}))
+
+
 def _provenance(split: Split, options: FitOptions, annotations: Path) -> dict[str, Any]:
     return {
         "tsmfeat": version("tsmfeat"),
-        "annotations": {"name": annotations.name, "sha256": sha256_file(annotations)},
+        "annotations": {"name": annotations.name, "sha256": _digest_source(annotations)},
+        "classes": options.classes,
         "split": split.described,
         "subset": options.subset,
         "validation_subset": options.validation_subset,

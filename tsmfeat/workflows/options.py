@@ -79,11 +79,14 @@ class FitOptions:
         Videos to train on; empty: the one subset called train or training, else all.
     validation_subset
         Videos to select by; empty: the one called val, valid or validation, else 10 % of the training videos by hash.
+    classes
+        File of class names, the actions of the heads; empty: those of the annotations by first appearance.
     """
 
     heads: HeadOptions = field(default_factory=HeadOptions)
     subset: str = ""
     validation_subset: str = ""
+    classes: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ class ScoreOptions:
         ``"equal"``, ``"validation"`` (each heads checkpoint by its validation score), or a number a source.
     strict
         Whether invalid rows and repeated ids are errors.
+    classes
+        File of class names: the vocabulary, and what class ids mean; empty: the names of the annotations.
     """
 
     localization: LocalizationOptions = field(default_factory=LocalizationOptions)
@@ -113,6 +118,7 @@ class ScoreOptions:
     subset: str = ""
     weights: str | tuple[float, ...] = "equal"
     strict: bool = False
+    classes: str = ""
 
 
 @dataclass(frozen=True)

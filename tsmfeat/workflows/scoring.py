@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.formats.activitynet import read_annotations, read_predictions
+from tsmfeat.formats.classes import as_class_list
 from tsmfeat.formats.options import Invalid
+from tsmfeat.formats.reading import read_annotations, read_predictions
 from tsmfeat.fusion.fusing import fuse
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
 from tsmfeat.metrics.protocols import protocol_named
@@ -93,9 +94,9 @@ def score(
     Parameters
     ----------
     sources
-        Heads checkpoints (safetensors) and ActivityNet JSON prediction files.
+        Heads checkpoints (safetensors) and prediction files of any known format.
     annotations
-        ActivityNet JSON.
+        A file or folder of any known format.
     features
         Stores; each heads checkpoint takes the one of its own spec.
     options
@@ -121,7 +122,8 @@ def score(
     paths = _list_paths(sources)
     _require_combinable(paths, options)
     invalid: Invalid = "error" if options.strict else protocol_named(options.protocol).invalid
-    truth = choose_subset(read_annotations(Path(annotations), invalid=invalid), options.subset)
+    classes = as_class_list(options.classes or None)
+    truth = choose_subset(read_annotations(annotations, invalid, classes), options.subset)
     checkpoints = load_checkpoints(paths)
     weights = weigh_sources(paths, checkpoints, options.weights)
     with ExitStack() as stack:
@@ -132,7 +134,7 @@ def score(
         listed = [
             predict_segments(checkpoints[path], store_of[path], truth.video_ids, options.localization, progress)
             if path in checkpoints
-            else read_predictions(Path(path), invalid=invalid)
+            else read_predictions(path, invalid, classes)
             for path in paths
         ]
     for path, predicted in zip(paths, listed, strict=True):
