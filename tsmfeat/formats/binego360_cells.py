@@ -3,7 +3,7 @@
 import ast
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -12,6 +12,9 @@ LITERAL_LIMIT_CHARACTERS = 1_000_000
 _FIELDS = ("class id", "start", "end", "score")
 
 Numbers = tuple[float, ...]
+_Id = Annotated[int, msgspec.Meta(ge=0, lt=10**9)]
+_ROWS: Any = list[tuple[_Id, float, float]]
+_SCORED_ROWS: Any = list[tuple[_Id, float, float, float]]
 
 
 def parse_cell(cell: str, *, scored: bool, place: str, problems: list[str]) -> list[Numbers]:
@@ -37,9 +40,8 @@ def parse_cell(cell: str, *, scored: bool, place: str, problems: list[str]) -> l
     >>> parse_cell("[(3, 0.5, 2, 0.25)]", scored=True, place=":2", problems=[])
     [(3, 0.5, 2.0, 0.25)]
     """
-    row_type = tuple[int, float, float, float] if scored else tuple[int, float, float]
     try:
-        return msgspec.json.decode(cell, type=list[row_type])  # type: ignore[valid-type]
+        return msgspec.json.decode(cell, type=_SCORED_ROWS if scored else _ROWS)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         pass  # numpy's ids, a bare NaN, Python's tuples or a true problem: the careful way tells
     try:
@@ -71,6 +73,8 @@ def _parse_any(cell: str) -> Any:  # noqa: ANN401 - whatever a literal can be
     except (ValueError, RecursionError):
         if len(cell) > LITERAL_LIMIT_CHARACTERS:
             raise
+    if "_" in cell:
+        raise ValueError("an underscore; a number has plain digits")
     return ast.literal_eval(cell)
 
 

@@ -14,7 +14,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 TEXT_LIMIT_BYTES = 256 << 20
 
 
-def read_content(path: Path, expected: str, limit: int | None = None) -> bytes:
+def read_content(path: Path, expected: str, limit: int | None = None, *, may_be_empty: bool = False) -> bytes:
     """Return a file's content, unzipped if it is gzip and without a byte order mark.
 
     Parameters
@@ -25,6 +25,8 @@ def read_content(path: Path, expected: str, limit: int | None = None) -> bytes:
         What an empty file lacks, for the message.
     limit
         The most bytes, unzipped; None: as many as there are.
+    may_be_empty
+        Whether a file of nothing is legal.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def read_content(path: Path, expected: str, limit: int | None = None) -> bytes:
     if limit is not None and len(content) > limit:
         raise InputError(f"{path}: more than {limit >> 20} MB of text; a table holds less", "split it by videos")
     content = content.removeprefix(BYTE_ORDER_MARK)
-    if not content.strip():
+    if not may_be_empty and not content.strip():
         raise InputError(f"{path}: empty; {expected} is expected", "copy or make the file again")
     return content
 
@@ -55,7 +57,7 @@ def _unzip_some(content: bytes, size: int) -> bytes:
         return unzipped.read(size)
 
 
-def read_text(path: Path, expected: str) -> str:
+def read_text(path: Path, expected: str, *, may_be_empty: bool = False) -> str:
     """Return a text file's content, at most ``TEXT_LIMIT_BYTES`` of it.
 
     Raises
@@ -63,7 +65,7 @@ def read_text(path: Path, expected: str) -> str:
     InputError
         As `read_content`, or not UTF-8.
     """
-    content = read_content(path, expected, TEXT_LIMIT_BYTES)
+    content = read_content(path, expected, TEXT_LIMIT_BYTES, may_be_empty=may_be_empty)
     try:
         return content.decode()
     except UnicodeDecodeError as error:

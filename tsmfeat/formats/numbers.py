@@ -1,6 +1,7 @@
 """Numbers as text: ASCII digits alone, where Python would also read '١' and '1_000'."""
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,22 +35,27 @@ def parse_whole(text: str) -> int | None:
     return int(text) if _WHOLE.fullmatch(text) else None
 
 
+# In place of a text that is no number: its problem refuses the file, and no other is made up of the row.
+_BLANK = {"start": -sys.float_info.max, "end": sys.float_info.max}
+
+
 def parse_column(
     texts: Sequence[str], name: str, place_of: Callable[[int], str], problems: list[str]
 ) -> npt.NDArray[np.float64]:
-    """Return a column's numbers, float64; what is none becomes 0 and adds a problem.
+    """Return a column's numbers, float64; what is none adds a problem.
 
     Examples
     --------
     >>> found = []
-    >>> parse_column(["1", "one"], "start", ":{}".format, found).tolist(), found
-    ([1.0, 0.0], [":1: start 'one'; a number in plain digits is expected"])
+    >>> parse_column(["1", "one"], "score", ":{}".format, found).tolist(), found
+    ([1.0, 0.0], [":1: score 'one'; a number in plain digits is expected"])
     """
     numbers = [parse_number(text) for text in texts]
     for row, number in enumerate(numbers):
         if number is None:
             problems.append(f"{place_of(row)}: {name} {shorten(texts[row])}; a number in plain digits is expected")
-    return np.array([0.0 if number is None else number for number in numbers], np.float64)
+    blank = _BLANK.get(name, 0.0)
+    return np.array([blank if number is None else number for number in numbers], np.float64)
 
 
 def shorten(text: str) -> str:

@@ -65,10 +65,12 @@ def judge_segments(
     finite = np.isfinite(segments.start) & np.isfinite(segments.end) & np.isfinite(segments.score)
     valid = finite & (segments.start < segments.end)
     if invalid == "error":
+        # Listed by `list_nan_scores` already.
+        nan_score_alone = np.isnan(segments.score) & (segments.start < segments.end)
         problems += [
             f"{place_of(row)}: segment [{segments.start[row]}, {segments.end[row]}] with score {segments.score[row]}; "
             "a segment ends after its start, and its numbers are finite"
-            for row in np.flatnonzero(~valid).tolist()
+            for row in np.flatnonzero(~valid & ~nan_score_alone).tolist()
         ]
     num_dropped = len(valid) - int(np.count_nonzero(valid))
     return (segments.take(valid), num_dropped) if num_dropped else (segments, 0)

@@ -185,10 +185,8 @@ def annotation_files(folder: Path) -> dict[Path, tuple[str, str]]:
 
 def _read_lines(path: Path, mark: str, fields: Sequence[str], problems: list[str]) -> list[_Line]:
     """Return the lines of a file that hold as many words as there are fields; a file of no lines is legal."""
-    if path.stat().st_size == 0:
-        return []
     lines = []
-    for number, text in enumerate(read_text(path, "a line a segment").splitlines(), 1):
+    for number, text in enumerate(read_text(path, "a line a segment", may_be_empty=True).splitlines(), 1):
         words = text.split()
         if len(words) == len(fields):
             lines.append(_Line(f"{mark}{number}", words))

@@ -180,7 +180,7 @@ def _refuse_losses(format_name: FormatName, losses: tuple[str, ...], strict: boo
 
 
 def _prediction_losses(predictions: Predictions, format_name: FormatName) -> tuple[str, ...]:
-    scenes = np.isfinite(predictions.scenes()).any(axis=1)
+    scenes = np.asarray(np.isfinite(predictions.scenes()).any(axis=1))
     losses = _count(scenes, "scene scores of {} videos", format_name == "activitynet")
     return losses + _silent(len(predictions.video_ids), predictions.segments.video, format_name)
 
