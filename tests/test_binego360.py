@@ -106,7 +106,7 @@ def test_cells_are_json_or_python(tmp_path, cell):
         (f"[[{'9' * 400}, 0, 2]]", "an integer out of range; an id is a whole number"),
         (f"[[1, 0, {'9' * 400}]]", "a number out of range"),
         (f"[[1, 0, {'9' * 5000}]]", "no list of lists"),
-        ("[[1, 0, 1_000]]", "an underscore; a number has plain digits"),
+        ("[[1, 0, 1_000]]", "'_'; a number has plain digits"),
         ("[[1, ٠, 2]]", "no list of lists"),
         ("__import__('os').getcwd()", "no list of lists"),
         ("[[1, 0, 2", "no list of lists"),
