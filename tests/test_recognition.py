@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import struct
 import time
 import zlib
@@ -169,6 +170,12 @@ def test_a_name_that_is_nearly_right_is_offered(tmp_path, text, hint):
     with pytest.raises(InputError) as caught:
         read_predictions(put(tmp_path / "p", text))
     assert caught.value.hint == hint
+
+
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="no regular file, such as a pipe"):
+        read_annotations(tmp_path / "pipe")
 
 
 def test_other_folders_and_missing_files_are_named(tmp_path):

@@ -43,7 +43,8 @@ def parse_cell(cell: str, *, scored: bool, place: str, problems: list[str]) -> l
     [(3, 0.5, 2.0, 0.25)]
     """
     try:
-        return msgspec.json.decode(cell, type=_SCORED_ROWS if scored else _ROWS)
+        decoded: list[Numbers] = msgspec.json.decode(cell, type=_SCORED_ROWS if scored else _ROWS)
+        return decoded
     except (msgspec.MsgspecError, ValueError, RecursionError):
         pass  # numpy's ids, a bare NaN, Python's tuples or a true problem: the careful way tells
     try:

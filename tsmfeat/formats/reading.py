@@ -150,8 +150,9 @@ def _resolve_format(source: Path, kind: Kind, format_name: str | None) -> Format
     found = recognize_format(source)
     # JSON may hold both; where it does not, its own reader says which keys there are.
     if found.kind != kind and found.format_name != "activitynet":
+        scores = "; predictions have a column 'score'" if found == ("csv", "annotations") else ""
         raise InputError(
-            f"{source}: holds {found.kind} ({found.format_name}); {kind} are expected",
+            f"{source}: holds {found.kind} ({found.format_name}); {kind} are expected{scores}",
             "check that annotations and predictions are not exchanged",
         )
     return "activitynet" if found.kind != kind else found.format_name

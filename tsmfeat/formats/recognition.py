@@ -87,6 +87,10 @@ def recognize_format(path: Path | str) -> Recognized:
     source = Path(path)
     if source.is_dir():
         return _recognize_folder(source)
+    if source.exists() and not source.is_file():
+        raise InputError(
+            f"{source}: no regular file, such as a pipe; it is read more than once", "save it to a file first"
+        )
     head = _read_head(source)
     if (foreign := _name_foreign(source, head)) is not None:
         raise InputError(f"{source}: {foreign}; {_KNOWN}", "check the path")

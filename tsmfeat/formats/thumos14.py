@@ -85,8 +85,8 @@ def read_annotations(path: Path | str, invalid: Invalid = "drop", classes: Vocab
         labels += [label] * len(found)
     rows = _make_rows(lines, labels, np.ones(len(lines)), problems)
     facts = FoundVideos({name: VideoFacts(subset) for name, subset in subsets.items()}, 0, num_ambiguous)
-    vocabulary = classes or Vocabulary(tuple(dict.fromkeys(label for label, _ in files.values() if label != AMBIGUOUS)))
-    return assemble_annotations(source, rows, facts, invalid, vocabulary, problems)
+    own = Vocabulary(tuple(dict.fromkeys(label for label, _ in files.values() if label != AMBIGUOUS)))
+    return assemble_annotations(source, rows, facts, invalid, own if classes is None else classes, problems)
 
 
 def read_predictions(path: Path | str, invalid: Invalid = "drop", classes: ClassList | None = None) -> Predictions:
