@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 
 import numpy as np
 import pytest
@@ -299,6 +300,9 @@ def test_pieces_join_only_at_the_edges_of_bins_and_among_equals():
     ]
     assert rows(*apart) == apart
     assert join_pieces(Segments.empty()).start.tolist() == []
+    # Rows that were kept as they stand: of no length at an edge, reversed, not finite.
+    odd = [(0, 0, 10.0, 10.0, 1.0), (0, 0, 20.0, 10.0, 1.0), (0, 0, 20.0, math.inf, 1.0), (0, 0, -math.inf, 10.0, 2.0)]
+    assert rows(*odd) == odd
     # Two that end at an edge, and one that begins there: it is joined once.
     assert rows((0, 0, 5, 10, 1), (0, 0, 7, 10, 1), (0, 0, 10, 12, 1)) == [(0, 0, 5, 12, 1), (0, 0, 7, 10, 1)]
 

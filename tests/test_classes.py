@@ -43,6 +43,7 @@ def test_the_spellings_of_a_class_list(tmp_path, text, names, ids):
         ('{"x": "a"}', '"a" with id "x"'),
         ('{"a": true}', '"a" with id true'),
         ('{"a": -1}', '"a" with id -1'),
+        ('["\\ud800"]', "class 1: '\\ud800' is not a valid Unicode text"),
         ("[", "not JSON"),
         (b"\xff\xfe", "not UTF-8"),
     ],

@@ -276,3 +276,21 @@ def test_the_commands_take_classes_and_refuse_what_is_not_among_them(task):
     assert "did you mean 'reed'?" in " ".join(done.stderr.split())
     done = run(app, ["score", str(task / "gt.json"), "--annotations", str(task / "found.json")])
     assert done.exit_code == 4
+
+
+@pytest.mark.golden
+def test_real_detections_score_the_same_as_text_and_as_tables(shared_data, tmp_path):
+    folder = shared_data("evaluation")
+    truth, found = folder / "gt_thumos14_test.json", folder / "pred_scnn_nms0.0.json.gz"
+    convert_file(truth, tmp_path / "annotation", to_format="thumos14")
+    convert_file(found, tmp_path / "scnn.txt")
+    convert_file(truth, tmp_path / "gt.csv", strict=True)
+    convert_file(found, tmp_path / "scnn.csv.gz", to_format="csv", strict=True)
+    options = ScoreOptions(protocol="activitynet", subset="testing")
+    expected = score(found, truth, options=options).evaluation
+    assert expected.num_predictions == 10_285
+    for source, against in (("scnn.txt", "annotation"), ("scnn.csv.gz", "gt.csv"), ("scnn.txt", "gt.csv")):
+        found_again = score(tmp_path / source, tmp_path / against, options=options).evaluation
+        assert dict(zip(found_again.classes, found_again.ap.tolist(), strict=True)) == dict(
+            zip(expected.classes, expected.ap.tolist(), strict=True)
+        )

@@ -100,6 +100,12 @@ def test_a_file_of_another_shape_is_named(folder, content, story):
     assert caught.value.message.startswith(str(folder / "c.json"))
 
 
+def test_half_a_surrogate_pair_is_no_name(folder):
+    put(folder / "c.json", '{"metadata": {"x": {"duration": [1, 2], "action": {"1": "\\ud800"}}}}')
+    with pytest.raises(InputError, match=r"c.json: metadata\['x'\]: '\\ud800' is not a valid Unicode text"):
+        read_annotations(folder)
+
+
 def test_repeated_keys_are_refused_only_when_asked(folder):
     row = json.dumps(entry(1, 2))
     put(folder / "c.json", f'{{"metadata": {{"x": {row}, "x": {row}}}}}')

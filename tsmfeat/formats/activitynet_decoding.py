@@ -9,6 +9,7 @@ import msgspec
 from tsmfeat.errors import InputError
 from tsmfeat.formats.content import read_content
 from tsmfeat.formats.json_files import parse_json
+from tsmfeat.formats.row_checks import list_bad_text
 
 
 class Instance(msgspec.Struct, gc=False):
@@ -110,14 +111,14 @@ def _annotations_from(path: Path, value: Any, problems: list[str]) -> Annotation
     videos = {}
     for video_id, found in database.items():
         place = f"database[{video_id!r}]"
-        _check_text(video_id, place, problems)
+        list_bad_text(video_id, place, problems)
         if not isinstance(found, dict):
             problems.append(f"{place} is {_json_name(found)}; expected an object")
             continue
         rows = _rows_from(found.get("annotations", []), Instance, f"{place}.annotations", problems)
         head = _convert({**found, "annotations": []}, AnnotatedVideo, place, problems) or AnnotatedVideo()
-        _check_text(head.scene or "", place, problems)
-        _check_text(head.subset or "", place, problems)
+        list_bad_text(head.scene or "", place, problems)
+        list_bad_text(head.subset or "", place, problems)
         videos[video_id] = msgspec.structs.replace(head, annotations=rows)
     return AnnotationFile(videos)
 
@@ -126,7 +127,7 @@ def _predictions_from(path: Path, value: Any, problems: list[str]) -> Prediction
     results = _required_object(path, value, "results", "a prediction file")
     scenes = _required_object(path, value, "scenes", "a prediction file with scenes") if "scenes" in value else {}
     for video_id in {**results, **scenes}:
-        _check_text(video_id, f"video id {video_id!r}", problems)
+        list_bad_text(video_id, f"video id {video_id!r}", problems)
     return PredictionFile(
         {name: _rows_from(rows, Detection, f"results[{name!r}]", problems) for name, rows in results.items()},
         {name: _rows_from(rows, SceneScore, f"scenes[{name!r}]", problems) for name, rows in scenes.items()},
@@ -156,7 +157,7 @@ def _rows_from(found: Any, row_type: type[_Row], place: str, problems: list[str]
     rows: list[_Row] = []
     for index, item in enumerate(found):
         row = _convert(item, row_type, f"{place}[{index}]", problems) or _BLANK[row_type]
-        _check_text(row.label, f"{place}[{index}].label", problems)
+        list_bad_text(row.label, f"{place}[{index}].label", problems)
         rows.append(row)
     return rows
 
@@ -168,14 +169,6 @@ def _convert(found: Any, to: type[Any], place: str, problems: list[str]) -> Any:
         what, _, where = str(error).partition(" - at `$")
         problems.append(f"{place}{where.rstrip('`')}: {what[0].lower()}{what[1:]}")
         return None
-
-
-def _check_text(text: str, place: str, problems: list[str]) -> None:
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            problems.append(f"{place}: {text!r} is not a valid Unicode text")
 
 
 def _json_name(value: object) -> str:

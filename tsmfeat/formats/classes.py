@@ -11,7 +11,7 @@ from tsmfeat.errors import InputError
 from tsmfeat.formats.content import read_text
 from tsmfeat.formats.json_files import parse_json
 from tsmfeat.formats.numbers import parse_whole
-from tsmfeat.formats.row_checks import refuse_problems
+from tsmfeat.formats.row_checks import list_bad_text, refuse_problems
 from tsmfeat.values.vocabulary import Vocabulary
 
 _NUMBERED = re.compile(r"(\d{1,9})[ \t,:]+(\S.*)", re.ASCII)
@@ -84,6 +84,8 @@ def read_classes(path: Path | str) -> ClassList:
     pairs = _from_json(source, text, problems) if text.lstrip()[:1] in ("[", "{") else _from_lines(text)
     for what, values in (("id", [key for key, _ in pairs]), ("class name", [name for _, name in pairs])):
         problems += [f"{what} {value!r} occurs twice; each stands for one class" for value in _repeated(values)]
+    for class_id, name in pairs:
+        list_bad_text(name, f"class {class_id}", problems)
     if any(not name for _, name in pairs):
         problems.append("a class without a name; a name is a text")
     if not pairs and not problems:

@@ -126,6 +126,23 @@ def impose_classes(
     return classes, Segments(segments.video, label, segments.start, segments.end, segments.score)
 
 
+def list_bad_text(text: str, place: str, problems: list[str]) -> None:
+    r"""Add a line where a text holds half a surrogate pair: JSON can spell it, but no file can hold it.
+
+    Examples
+    --------
+    >>> problems = []
+    >>> list_bad_text("\ud800", "results['v'][0].label", problems)
+    >>> problems
+    ["results['v'][0].label: '\\ud800' is not a valid Unicode text"]
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            problems.append(f"{place}: {text!r} is not a valid Unicode text")
+
+
 def list_nameless(names: Sequence[str], segments: Segments, place_of: PlaceOf) -> list[str]:
     """Return a line for each row whose label is an empty text."""
     if "" not in names:

@@ -18,7 +18,7 @@ from tsmfeat.formats.content import read_content
 from tsmfeat.formats.folders import list_files, write_folder
 from tsmfeat.formats.json_files import parse_json
 from tsmfeat.formats.options import Invalid
-from tsmfeat.formats.row_checks import checked_source
+from tsmfeat.formats.row_checks import checked_source, list_bad_text
 from tsmfeat.formats.rows import FoundVideos, Rows, VideoFacts, assemble_annotations
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.vocabulary import Vocabulary
@@ -137,6 +137,7 @@ def _read_entries(
             problems.append(f"{place}: duration {str(duration)[:60]}; two numbers of seconds are expected")
             yield None
         else:
+            list_bad_text(label, place, problems)
             yield _Entry(_video_id(file), label, *times, place)
 
 
