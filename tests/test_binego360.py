@@ -93,7 +93,7 @@ def test_cells_are_json_or_python(tmp_path, cell):
     ("cell", "story"),
     [
         ("", "no list of lists"),
-        ("17", "holds int"),
+        ("17", "the cell holds the number 17, as in tables of scenes; it reads [[class_id, start, end], ...]"),
         ("{}", "holds dict"),
         ("[1]", "entry 0 holds int"),
         ("[[1, 0]]", "entry 0 holds 2 values; it reads [class_id, start, end]"),

@@ -53,7 +53,8 @@ def parse_cell(cell: str, *, scored: bool, place: str, problems: list[str]) -> l
         problems.append(f"{place}: the cell is no list of lists ({_reason(error)}); it reads {_shape(scored)}")
         return []
     if not isinstance(rows, list | tuple):
-        problems.append(f"{place}: the cell holds {type(rows).__name__}; it reads {_shape(scored)}")
+        found = f"the number {_show(rows)}, as in tables of scenes" if isinstance(rows, int) else type(rows).__name__
+        problems.append(f"{place}: the cell holds {found}; it reads {_shape(scored)}")
         return []
     checked = (_check_row(row, scored, f"{place}: entry {index}", problems) for index, row in enumerate(rows))
     return [row for row in checked if row is not None]
