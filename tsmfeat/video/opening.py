@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
 
-MAX_PIXELS = 1 << 28
+# 16384 × 8192: the largest frame any standard knows. FFmpeg itself gives up at twice that, without a reason.
+MAX_PIXELS = 1 << 27
 
 # Playlists, image patterns and text renderers can name other files and addresses: they are no videos here.
 _CONTAINERS = (
