@@ -10,7 +10,7 @@ from tsmfeat.store.folders import output_files
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.store.reader import open_features
 from tsmfeat.trunk.options import TrunkOptions
-from tsmfeat.trunk.tsm import build_trunk
+from tsmfeat.trunk.tsm import load_trunk
 from tsmfeat.video.encoding import write_video
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows import extract
@@ -73,10 +73,10 @@ def tiny_options(
 @pytest.fixture(autouse=True)
 def built_once(monkeypatch):
     """Build every trunk once a session instead of once an extraction; an extraction does not change it."""
-    monkeypatch.setattr("tsmfeat.workflows.extraction.build_trunk", _build_once)
+    monkeypatch.setattr("tsmfeat.workflows.extraction.load_trunk", _load_once)
 
 
-_build_once = cache(build_trunk)
+_load_once = cache(load_trunk)
 
 
 def leave_parts(videos, out):

@@ -1,5 +1,6 @@
 """`tsmfeat extract` and `tsmfeat inspect`: options, exit codes, what goes to stdout, signals, two at once."""
 
+import argparse
 import json
 import os
 import shutil
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from factories_videos import COUNTS, built_once, stored_checksums, stored_counts, tiny_options, write_tiny_videos
+from naive_layouts import official_tsm
 from typer.testing import CliRunner
 
 from tsmfeat.store.folders import output_files
@@ -24,6 +27,18 @@ __all__ = ["built_once"]
 SMALL = ["--trunk", "resnet18", "--num-frames", "2", "--resize", "square32", "--workers", "1", "--device", "cpu"]
 USUAL = [*SMALL, "--checkpoint", "random:0"]
 NUM_VIDEOS = 48
+
+
+class Dangerous:
+    """Runs a command when a careless reader unpickles it."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
 KEYS = {
     "out",
     "num_videos",
@@ -89,8 +104,7 @@ def test_failures_make_exit_code_3_now_and_when_the_run_is_repeated(tmp_path, vi
 
 
 USAGE = [
-    ([*SMALL], ["no checkpoint given", ".pth", ".safetensors", "random:SEED"]),
-    ([*SMALL, "--checkpoint", "imagenet"], ["resnet18-f37072fd.pth"]),
+    ([*SMALL], ["no checkpoint given", ".pth", ".safetensors", "imagenet", "random:SEED"]),
     ([*SMALL, "--checkpoint", "random:x"], ["random:0"]),
     ([*USUAL, "--trunk", "resnet81"], ["did you mean 'resnet18'?"]),
     ([*USUAL, "--workers", "0"], ["--workers auto"]),
@@ -150,6 +164,67 @@ def test_each_error_has_its_exit_code(tmp_path, videos, monkeypatch):
         patch.setattr(os, "access", lambda path, mode: not mode & os.W_OK and real(path, mode))
         read_only = run("extract", videos, "-o", tmp_path / "y.h5", *USUAL)
     assert (read_only.exit_code, "cannot be written to" in read_only.stderr) == (7, True)
+
+
+CHECKPOINTS = {
+    "text": (b"a letter to the editor", "neither a torch file nor safetensors", "copy the checkpoint again"),
+    "empty": (b"", "is empty", "copy the checkpoint again"),
+    "truncated": (None, "damaged", "copy the checkpoint again"),
+    "another network": ({"fc1.weight": torch.ones(2, 2)}, "not used fc1.weight", "change --trunk"),
+    "another trunk": (torchvision.models.resnet34, "does not fit resnet18", "pass --trunk resnet34"),
+    "MobileNetV2": (torchvision.models.mobilenet_v2, "holds MobileNetV2", "torchvision's ResNets"),
+    "an object": ({"state_dict": {}, "args": argparse.Namespace(lr=1)}, "argparse.Namespace", "tsmfeat convert"),
+    "a command": ({"conv1.weight": Dangerous("never-made")}, "system", "tsmfeat convert"),
+    "a stride of zero": ({"conv1.weight": torch.zeros(1).expand(10**12)}, "does not fit resnet18", ""),
+    "a flipped byte": (torchvision.models.resnet18, "its SHA-256 begins with", "download it again"),
+}
+
+
+@pytest.mark.parametrize("case", CHECKPOINTS)
+def test_checkpoints_that_cannot_be_used_are_exit_code_4_before_anything_is_written(tmp_path, videos, case):
+    content, says, hint = CHECKPOINTS[case]
+    path = tmp_path / ("resnet18-f37072fd.pth" if case == "a flipped byte" else "a.pth")
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content().state_dict() if callable(content) else content or {"conv1.weight": torch.ones(99)}, path)
+    if content is None:
+        path.write_bytes(path.read_bytes()[:-200])
+    done = run("extract", videos, "-o", tmp_path / "x.h5", *SMALL, "--checkpoint", path)
+    assert (done.exit_code, done.stdout) == (4, "")
+    error, advice = done.stderr.splitlines()[-2:]
+    assert error.startswith(f"error: {path}")
+    assert says in error
+    assert hint in advice
+    assert list(tmp_path.iterdir()) == [path]
+    assert not Path("never-made").exists()
+
+
+def test_imagenet_without_the_file_is_a_lack_of_this_machine(tmp_path, videos, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    done = run("extract", videos, "-o", tmp_path / "x.h5", *SMALL, "--checkpoint", "imagenet")
+    assert (done.exit_code, done.stdout) == (5, "")
+    assert f"{tmp_path / 'torch' / 'hub' / 'checkpoints'} holds no resnet18-f37072fd.pth" in done.stderr
+    assert "SHA-256 begins with f37072fd" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plain_tsn_is_extracted_without_the_shift_and_another_placement_refused(tmp_path, videos):
+    state = torchvision.models.resnet18().state_dict()
+    torch.save(official_tsm(state, ()), tmp_path / "tsn.pth.tar")
+    words = ["extract", videos, *SMALL, "--checkpoint"]
+    done = run(*words, tmp_path / "tsn.pth.tar", "-o", tmp_path / "x.h5", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["spec"]["shift"] is False
+    assert "trained without the temporal shift (TSN); the shift is off" in done.stderr
+    other = run(*words, tmp_path / "tsn.pth.tar", "-o", tmp_path / "x.h5", "--shift", "on")
+    assert (other.exit_code, "shift: False / True" in other.stderr) == (6, True)
+    torch.save(official_tsm(state, ("layer1.0",), place="block"), tmp_path / "block.pth.tar")
+    refused = run(*words, tmp_path / "block.pth.tar", "-o", tmp_path / "y.h5")
+    assert (refused.exit_code, refused.stdout) == (4, "")
+    assert "placement block: layer1.0" in refused.stderr
+    assert "--shift off" in refused.stderr
+    assert not (tmp_path / "y.h5").exists()
 
 
 def test_a_list_on_stdin_and_ids_by_path(tmp_path, videos):

@@ -87,7 +87,7 @@ def test_a_folder_is_no_file_and_a_file_no_folder(tmp_path, videos):
 def test_a_folder_that_cannot_be_written_is_refused_before_the_trunk_is_built(tmp_path, videos, monkeypatch):
     real = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: mode & os.W_OK == 0 and real(path, mode))
-    monkeypatch.setattr("tsmfeat.workflows.extraction.build_trunk", lambda *_, **__: pytest.fail("too late"))
+    monkeypatch.setattr("tsmfeat.workflows.extraction.load_trunk", lambda *_, **__: pytest.fail("too late"))
     with pytest.raises(OutputError, match="cannot be written to"):
         extract([str(videos)], tmp_path / "new" / "x.h5", tiny_options())
     assert list(tmp_path.iterdir()) == []

@@ -32,7 +32,7 @@ def test_every_choice_is_accepted():
         ({"trunk": "resnext101_32x8"}, "resnext101_32x8", "did you mean 'resnext101_32x8d'"),
         ({"trunk": "vit"}, "vit", "choose one of resnet18, resnet34"),
         ({"checkpoint": ""}, "no default", "random:SEED"),
-        ({"checkpoint": "imagenet"}, "imagenet", "resnet18-f37072fd.pth"),
+        ({"checkpoint": ""}, "no default", "imagenet for torchvision's file"),
         ({"checkpoint": "random:"}, "random:", "random:0"),
         ({"checkpoint": "random:-1"}, "random:-1", "random:0"),
         ({"checkpoint": "random:1.5"}, "random:1.5", "random:0"),

@@ -185,9 +185,11 @@ def test_state_dict_has_torchvision_names_shapes_and_order_without_classifier(na
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_specs_say_torchvision_file_and_embedding_size(name):
-    weights = torchvision.models.get_model_weights(name).DEFAULT
-    assert weights.url.endswith("/" + SPECS[name].weights_file)
+def test_specs_say_torchvision_files_and_embedding_size(name):
+    entries = torchvision.models.get_model_weights(name)
+    files = tuple(entry.url.rpartition("/")[2] for entry in reversed(entries))
+    assert SPECS[name].imagenet_files == files
+    assert entries.DEFAULT.url.endswith(files[0])
     with torch.device("meta"):
         assert getattr(torchvision.models, name)().fc.in_features == SPECS[name].embedding_size
 

@@ -23,11 +23,20 @@ if TYPE_CHECKING:
 def command(
     videos: Annotated[list[str], typer.Argument(help="Files, folders, glob patterns, .txt lists, or - for stdin.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="X.h5, or a folder that stays a folder of parts.")],
-    checkpoint: Annotated[str, typer.Option("--checkpoint", help="FILE or random:SEED; there is no default.")] = "",
+    checkpoint: Annotated[
+        str,
+        typer.Option(
+            "--checkpoint",
+            help="FILE (torchvision, official TSM, mmaction2, or of tsmfeat), imagenet (torchvision's file in torch's "
+            "folder of downloads) or random:SEED; there is no default.",
+        ),
+    ] = "",
     step: Annotated[float, typer.Option("--step", "-t", help="Seconds an interval.")] = ExtractOptions.step_seconds,
     trunk: Annotated[str, typer.Option("--trunk", help=f"One of {', '.join(TRUNKS)}.")] = TrunkOptions.trunk,
     num_frames: Annotated[int, typer.Option("--num-frames", help="Frames a clip.")] = TrunkOptions.num_frames,
-    shift: Annotated[str, typer.Option("--shift", help=f"{', '.join(SHIFTS)}.")] = TrunkOptions.shift,
+    shift: Annotated[
+        str, typer.Option("--shift", help=f"{', '.join(SHIFTS)}; auto: on, unless the checkpoint is a plain TSN.")
+    ] = TrunkOptions.shift,
     resize: Annotated[
         str, typer.Option("--resize", help=f"{', '.join(RESIZES)}, or other sizes by this pattern.")
     ] = VideoOptions.resize,

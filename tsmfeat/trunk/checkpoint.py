@@ -3,7 +3,7 @@
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from tsmfeat.errors import CheckpointError
-from tsmfeat.files import digest_tensors, load_tensors, save_tensors, sha256_file
-from tsmfeat.trunk.accounting import COUNTER_SUFFIX, account_for
-from tsmfeat.trunk.options import random_seed
-from tsmfeat.trunk.reading import is_safetensors, read_torch_file, require_name_digest
+from tsmfeat.files import digest_tensors, save_tensors
+from tsmfeat.trunk.accounting import account_for
+from tsmfeat.trunk.imagenet import find_imagenet
+from tsmfeat.trunk.options import IMAGENET, random_seed
+from tsmfeat.trunk.placement import Placement
+from tsmfeat.trunk.state_files import TRUNK_KIND, TRUNK_VERSION, StateFile, read_state_file
 
-TRUNK_KIND = "trunk"
-TRUNK_VERSION = 1
+_COUNTER = "num_batches_tracked"
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -33,28 +34,32 @@ class LoadedState:
     tensors
         A value for every name of the network's state dict; float32, the norms' counters int64 zeros.
     digest
-        Identity of the weights: equal for equal weights, whatever the file (counters left out).
+        Identity of the network: equal for equal tensors, whatever the file (counters left out).
     file_sha256
         SHA-256 of the file; empty for ``random:SEED``.
     notes
         What was left out of the file, in sentences for the user.
+    placement
+        Where the network was trained with shifted frames; `None` where the checkpoint cannot tell.
     """
 
     tensors: dict[str, Tensor]
     digest: str
     file_sha256: str = ""
     notes: tuple[str, ...] = ()
+    placement: Placement | None = None
 
 
 def load_state(checkpoint: str, trunk: str, shapes: Shapes) -> LoadedState:
-    """Load a trunk's weights from a file, or make them from a seed.
+    """Load a trunk's tensors from a file, or make them from a seed.
 
     Every key of a file is used or named in the notes, every parameter is filled, or the file is refused.
 
     Parameters
     ----------
     checkpoint
-        ``"random:SEED"``, or the path of a torchvision file (``.pth``) or of one that `save_trunk` wrote.
+        ``"random:SEED"``; ``"imagenet"``; or the path of a file of torchvision, official TSM or mmaction2, or of one
+        that `save_trunk` wrote.
     trunk
         Name of the trunk, for messages and to compare with our own files.
     shapes
@@ -64,6 +69,8 @@ def load_state(checkpoint: str, trunk: str, shapes: Shapes) -> LoadedState:
     ------
     CheckpointError
         The file cannot be read safely, is damaged, or does not fit the network.
+    EnvironmentLackError
+        ``"imagenet"`` is not where torch keeps its downloads.
 
     Examples
     --------
@@ -71,21 +78,48 @@ def load_state(checkpoint: str, trunk: str, shapes: Shapes) -> LoadedState:
     >>> state.tensors["bn1.bias"].tolist(), state.tensors["conv1.weight"].shape
     ([0.0, 0.0], torch.Size([2, 3, 1, 1]))
     """
-    needed = {name: shape for name, shape in shapes.items() if not name.endswith(COUNTER_SUFFIX)}
     seed = random_seed(checkpoint)
-    file_sha256, notes = "", tuple[str, ...]()
     if seed is not None:
+        needed, counters = _split_counters(shapes)
         tensors = _random_tensors(seed, needed)
-    else:
-        found, file_sha256 = _read(Path(checkpoint), trunk)
-        tensors, notes = account_for(found, needed, checkpoint, trunk)
-    digest = digest_tensors({name: tensor.numpy() for name, tensor in tensors.items()})
-    counters = {name: torch.zeros(shapes[name], dtype=torch.int64) for name in shapes if name not in needed}
-    return LoadedState(tensors | counters, digest, file_sha256, notes)
+        return LoadedState(tensors | counters, _digest(tensors))
+    if checkpoint != IMAGENET:
+        return fit_state(read_state_file(Path(checkpoint)), trunk, shapes)
+    path = find_imagenet(trunk)
+    loaded = fit_state(read_state_file(path), trunk, shapes)
+    return replace(loaded, notes=(f"checkpoint imagenet: {path}", *loaded.notes))
+
+
+def fit_state(state: StateFile, trunk: str, shapes: Shapes) -> LoadedState:
+    """Fit what a file holds to a network: every key is used or named, every parameter is filled.
+
+    Raises
+    ------
+    CheckpointError
+        The file is of another network.
+    """
+    place = str(state.path)
+    if state.trunk not in ("", trunk):
+        raise CheckpointError(
+            f"{place}: holds a checkpoint of {state.trunk!r}, not of {trunk!r}", "change --trunk or --checkpoint"
+        )
+    needed, counters = _split_counters(shapes)
+    tensors, notes = account_for(state.values, needed, place, trunk)
+    return LoadedState(tensors | counters, _digest(tensors), state.file_sha256, notes, state.placement)
+
+
+def _split_counters(shapes: Shapes) -> tuple[dict[str, tuple[int, ...]], dict[str, Tensor]]:
+    """Return what a checkpoint fills, and the norms' counters of training batches, which nothing in eval mode reads."""
+    needed = {name: shape for name, shape in shapes.items() if not name.endswith(_COUNTER)}
+    return needed, {name: torch.zeros(shape, dtype=torch.int64) for name, shape in shapes.items() if name not in needed}
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    return digest_tensors({name: tensor.numpy() for name, tensor in tensors.items()})
 
 
 def save_trunk(path: Path, trunk: nn.Module, header: Mapping[str, Any]) -> None:
-    """Save a trunk's weights as safetensors, under torchvision's names.
+    """Save a trunk's parameters as safetensors, under torchvision's names.
 
     Parameters
     ----------
@@ -101,28 +135,14 @@ def save_trunk(path: Path, trunk: nn.Module, header: Mapping[str, Any]) -> None:
     OutputError
         The file cannot be written.
     """
-    state = {name: value for name, value in trunk.state_dict().items() if not name.endswith(COUNTER_SUFFIX)}
-    tensors = {name: value.detach().to("cpu", torch.float32).numpy() for name, value in state.items()}
+    save_state(path, trunk.state_dict(), header)
+
+
+def save_state(path: Path, state: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Save a state dict of torchvision's names as `save_trunk` does."""
+    kept = {name: value for name, value in state.items() if not name.endswith(_COUNTER)}
+    tensors = {name: value.detach().to("cpu", torch.float32).numpy() for name, value in kept.items()}
     save_tensors(path, tensors, {**header, "kind": TRUNK_KIND, "version": TRUNK_VERSION})
-
-
-def _read(path: Path, trunk: str) -> tuple[dict[str, Any], str]:
-    """Return a file's named values and its SHA-256."""
-    own = is_safetensors(path)
-    file_sha256 = sha256_file(path)
-    require_name_digest(path, file_sha256)
-    if not own:
-        return read_torch_file(path), file_sha256
-    arrays, header = load_tensors(path, TRUNK_KIND)
-    if header.get("version") != TRUNK_VERSION:
-        raise CheckpointError(
-            f"{path}: version {header.get('version')!r}; this tsmfeat reads {TRUNK_VERSION}", "update tsmfeat"
-        )
-    if header.get("trunk") != trunk:
-        raise CheckpointError(
-            f"{path}: holds the weights of {header.get('trunk')!r}, not of {trunk!r}", "change --trunk or --checkpoint"
-        )
-    return {name: torch.from_numpy(values) for name, values in arrays.items()}, file_sha256
 
 
 def _random_tensors(seed: int, shapes: Shapes) -> dict[str, Tensor]:

@@ -11,9 +11,11 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 SHIFTS = ("auto", "on", "off")
 
 _CHECKPOINTS = (
-    "pass the path of a checkpoint file (torchvision's .pth, or a .safetensors written by tsmfeat), "
-    "or random:SEED for untrained weights, such as random:0"
+    "pass the path of a checkpoint file (.pth of torchvision, official TSM or mmaction2, or a .safetensors written by "
+    "tsmfeat), imagenet for torchvision's file where torch keeps its downloads, or random:SEED for an untrained trunk, "
+    "such as random:0"
 )
+IMAGENET = "imagenet"
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
 _RANDOM = re.compile(r"random:([0-9]{1,18})")
 
@@ -27,11 +29,12 @@ class TrunkOptions:
     trunk
         One of `TRUNKS`.
     checkpoint
-        Path of a checkpoint file, or ``"random:SEED"``. There is no default: the weights are the features.
+        Path of a checkpoint file, ``"imagenet"`` or ``"random:SEED"``. There is no default: it makes the features.
     num_frames
         Frames T of a clip.
     shift
         ``"auto"`` is on, unless the checkpoint shows that its network was trained without the temporal shift.
+        ``"on"`` shifts such a network too; ``"off"`` takes any as a per-frame network. Both are said.
     shift_div
         ``1 / shift_div`` of the channels is shifted each way.
     precision
@@ -67,10 +70,8 @@ class TrunkOptions:
 
     def __post_init__(self) -> None:
         """Check every value, so that nothing fails after an hour of decoding."""
-        if self.trunk not in SPECS:
-            choices = "choose one of " + ", ".join(TRUNKS)
-            raise ConfigurationError(f"trunk {self.trunk!r} is not known", did_you_mean(self.trunk, TRUNKS) or choices)
-        _require_checkpoint(self.checkpoint, self.trunk)
+        require_trunk(self.trunk)
+        _require_checkpoint(self.checkpoint)
         _require_choice("shift", self.shift, SHIFTS)
         _require_choice("precision", self.precision, PRECISIONS)
         _require_at_least("num_frames", self.num_frames, 1)
@@ -80,6 +81,17 @@ class TrunkOptions:
             _require_at_least("batch_size", self.batch_size, 1)
         if not _DEVICE.fullmatch(self.device):
             raise ConfigurationError(f"device {self.device!r} is not known", "choose auto, cpu, cuda or cuda:N")
+
+
+def require_trunk(name: str) -> None:
+    """Refuse a name that no trunk has.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the nearest trunk, or all.
+    """
+    _require_choice("trunk", name, TRUNKS)
 
 
 def random_seed(checkpoint: str) -> int | None:
@@ -94,15 +106,9 @@ def random_seed(checkpoint: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _require_checkpoint(checkpoint: str, trunk: str) -> None:
+def _require_checkpoint(checkpoint: str) -> None:
     if not checkpoint:
-        raise ConfigurationError("no checkpoint given; the trunk's weights have no default", _CHECKPOINTS)
-    if checkpoint == "imagenet":
-        raise ConfigurationError(
-            "checkpoint 'imagenet' cannot be found by name yet",
-            f"pass torchvision's file: .../{SPECS[trunk].weights_file} "
-            "(torch keeps downloads in ~/.cache/torch/hub/checkpoints)",
-        )
+        raise ConfigurationError("no checkpoint given; a trunk's checkpoint has no default", _CHECKPOINTS)
     if checkpoint.startswith("random:") and random_seed(checkpoint) is None:
         raise ConfigurationError(f"checkpoint {checkpoint!r} has no whole-number seed", "write it as random:0")
 

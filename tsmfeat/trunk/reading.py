@@ -1,11 +1,13 @@
-"""Reading foreign checkpoint files: plain weights only, never code."""
+"""Reading foreign checkpoint files: plain tensors only, never code."""
 
 import pickle
 import re
+import shlex
 import struct
 import warnings
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import torch
 
@@ -16,9 +18,10 @@ from tsmfeat.errors import CheckpointError
 _NAME_DIGEST = re.compile(r"-((?=[0-9]*[a-f])[0-9a-f]{8,64})\.[a-z]+$")
 _REFUSED_NAME = re.compile(r"(?:GLOBAL |class |function )([\w.]+\.\w+)")
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "state_dict_ema")
-# What a damaged or hostile file can make torch.load raise.
-_DAMAGED = (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, OSError, MemoryError,
-            ArithmeticError, ImportError, AssertionError, pickle.UnpicklingError, struct.error)  # fmt: skip
+# What a damaged or hostile file can make a reader raise.
+DAMAGED = (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, OSError, MemoryError,
+           ArithmeticError, ImportError, AssertionError, pickle.UnpicklingError, struct.error, BadZipFile)  # fmt: skip
+_NO_STATE = "save model.state_dict() with torch"
 
 
 def is_safetensors(path: Path) -> bool:
@@ -31,7 +34,7 @@ def is_safetensors(path: Path) -> bool:
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist" if not path.exists() else "is not a regular file"
-        raise CheckpointError(f"{path}: {what}; a checkpoint is a file", "check --checkpoint")
+        raise CheckpointError(f"{path}: {what}; a checkpoint is a file", "check the path")
     try:
         with path.open("rb") as stream:
             head = stream.read(9)
@@ -85,14 +88,30 @@ def read_torch_file(path: Path) -> dict[str, Any]:
             # Torch's advice on odd files is for its own developers; what is odd is refused below.
             warnings.simplefilter("ignore")
             content = torch.load(stream, map_location="cpu", weights_only=True)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _refusal(path, error) from error
+    return unwrap(content, path)
+
+
+def unwrap(content: Any, path: Path) -> dict[str, Any]:  # noqa: ANN401 - what a file holds
+    """Return the state dict among a training file's other things.
+
+    Raises
+    ------
+    CheckpointError
+        There is none.
+
+    Examples
+    --------
+    >>> unwrap({"epoch": 3, "state_dict": {"fc.bias": 0}}, Path("a.pth"))
+    {'fc.bias': 0}
+    """
     for key in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
             break
     if not isinstance(content, dict) or not content:
-        raise CheckpointError(f"{path}: holds no state dict (tensors by name)", "save model.state_dict() with torch")
+        raise CheckpointError(f"{path}: holds no state dict (tensors by name)", _NO_STATE)
     return {str(name): value for name, value in content.items()}
 
 
@@ -101,13 +120,24 @@ def _refusal(path: Path, error: BaseException) -> CheckpointError:
     if isinstance(error, pickle.UnpicklingError) and "nsupported" in text:
         match = _REFUSED_NAME.search(text)
         culprit = f" ({match[1]})" if match else ""
+        command = shlex.join(["tsmfeat", "convert", str(path), _clean_name(path)])
         return CheckpointError(
             f"{path}: holds Python objects beside tensors{culprit}; torch.load refused it with weights_only, because "
             "reading them could run code",
-            "where you trust the file, load it in a script of yours and torch.save its plain state_dict",
+            f"take out its tensors, running nothing: {command}",
         )
-    first = text.splitlines()[0][:120] if text else ""
+    return damaged(path, error)
+
+
+def _clean_name(path: Path) -> str:
+    """Return a name for the converted file, without ``.pth.tar`` and its like."""
+    return path.name.split(".", 1)[0] + ".safetensors"
+
+
+def damaged(path: Path, error: BaseException) -> CheckpointError:
+    """Say in one line that a file cannot be read."""
+    first = str(error).splitlines()[0][:120] if str(error) else ""
     return CheckpointError(
-        f"{path}: damaged, torch cannot read it ({type(error).__name__}: {first})",
+        f"{path}: damaged, it cannot be read as a torch file ({type(error).__name__}: {first})",
         "download or copy the checkpoint again",
     )

@@ -17,8 +17,9 @@ class TrunkSpec:
         Residual blocks of the four stages.
     bottleneck
         Whether a block is a bottleneck (1x1, 3x3, 1x1) or basic (3x3, 3x3).
-    weights_file
-        Name of torchvision's newest ImageNet file; its last eight hexadecimal digits begin the file's SHA-256.
+    imagenet_files
+        Names of torchvision's ImageNet checkpoints, the newest first; the last eight hexadecimal digits of a name begin
+        the file's SHA-256.
     groups, width_per_group
         Grouping of the 3x3 convolutions.
 
@@ -32,7 +33,7 @@ class TrunkSpec:
 
     blocks: tuple[int, int, int, int]
     bottleneck: bool
-    weights_file: str
+    imagenet_files: tuple[str, ...]
     groups: int = 1
     width_per_group: int = 64
 
@@ -58,12 +59,16 @@ class TrunkSpec:
 
 
 SPECS = {
-    "resnet18": TrunkSpec((2, 2, 2, 2), False, "resnet18-f37072fd.pth"),
-    "resnet34": TrunkSpec((3, 4, 6, 3), False, "resnet34-b627a593.pth"),
-    "resnet50": TrunkSpec((3, 4, 6, 3), True, "resnet50-11ad3fa6.pth"),
-    "resnet101": TrunkSpec((3, 4, 23, 3), True, "resnet101-cd907fc2.pth"),
-    "resnet152": TrunkSpec((3, 8, 36, 3), True, "resnet152-f82ba261.pth"),
-    "resnext50_32x4d": TrunkSpec((3, 4, 6, 3), True, "resnext50_32x4d-1a0047aa.pth", 32, 4),
-    "resnext101_32x8d": TrunkSpec((3, 4, 23, 3), True, "resnext101_32x8d-110c445d.pth", 32, 8),
-    "resnext101_64x4d": TrunkSpec((3, 4, 23, 3), True, "resnext101_64x4d-173b62eb.pth", 64, 4),
+    "resnet18": TrunkSpec((2, 2, 2, 2), False, ("resnet18-f37072fd.pth",)),
+    "resnet34": TrunkSpec((3, 4, 6, 3), False, ("resnet34-b627a593.pth",)),
+    "resnet50": TrunkSpec((3, 4, 6, 3), True, ("resnet50-11ad3fa6.pth", "resnet50-0676ba61.pth")),
+    "resnet101": TrunkSpec((3, 4, 23, 3), True, ("resnet101-cd907fc2.pth", "resnet101-63fe2227.pth")),
+    "resnet152": TrunkSpec((3, 8, 36, 3), True, ("resnet152-f82ba261.pth", "resnet152-394f9c45.pth")),
+    "resnext50_32x4d": TrunkSpec(
+        (3, 4, 6, 3), True, ("resnext50_32x4d-1a0047aa.pth", "resnext50_32x4d-7cdf4587.pth"), 32, 4
+    ),
+    "resnext101_32x8d": TrunkSpec(
+        (3, 4, 23, 3), True, ("resnext101_32x8d-110c445d.pth", "resnext101_32x8d-8ba56ff5.pth"), 32, 8
+    ),
+    "resnext101_64x4d": TrunkSpec((3, 4, 23, 3), True, ("resnext101_64x4d-173b62eb.pth",), 64, 4),
 }

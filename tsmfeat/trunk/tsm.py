@@ -9,6 +9,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from tsmfeat.errors import InputError
 from tsmfeat.trunk.checkpoint import load_state
 from tsmfeat.trunk.options import TrunkOptions
+from tsmfeat.trunk.placement import decide_shift
 from tsmfeat.trunk.shift import shift_inputs
 from tsmfeat.trunk.specs import SPECS, STAGES, TrunkSpec
 
@@ -36,11 +37,11 @@ class TemporalShiftTrunk(nn.Module):
     shifted_blocks
         Names of the blocks whose first convolution sees shifted frames.
     checkpoint_digest
-        Identity of the weights (`tsmfeat.files.digest_tensors`); empty until `build_trunk` loads some.
+        Identity of the tensors (`tsmfeat.files.digest_tensors`); empty until `build_trunk` loads some.
     checkpoint_sha256
         SHA-256 of the checkpoint file; empty for ``random:SEED``.
     checkpoint_notes
-        What the loader left out of the file, in sentences for the user.
+        What the loader left out of the file, and what it says of the shift, in sentences for the user.
     """
 
     def __init__(self, spec: TrunkSpec, num_frames: int = 8, shift: bool = True, shift_div: int = 8) -> None:
@@ -92,7 +93,7 @@ class TemporalShiftTrunk(nn.Module):
 def build_trunk(
     name: str, num_frames: int = 8, checkpoint: str = "random:0", shift: bool = True, shift_div: int = 8
 ) -> TemporalShiftTrunk:
-    """Build a trunk with weights, ready to embed.
+    """Build a trunk from a checkpoint, ready to embed.
 
     Parameters
     ----------
@@ -101,9 +102,9 @@ def build_trunk(
     num_frames
         Frames T of a clip.
     checkpoint
-        Path of a file, or ``"random:SEED"``.
+        Path of a file, ``"imagenet"`` or ``"random:SEED"``.
     shift
-        Whether the temporal shift is on.
+        Whether the temporal shift is on. `load_trunk` can leave that to the checkpoint.
     shift_div
         ``1 / shift_div`` of the channels is shifted each way.
 
@@ -125,13 +126,50 @@ def build_trunk(
     >>> trunk(torch.zeros(3, 2, 3, 32, 32)).shape
     torch.Size([3, 512])
     """
-    TrunkOptions(name, checkpoint, num_frames, "on" if shift else "off", shift_div)
+    return load_trunk(TrunkOptions(name, checkpoint, num_frames, "on" if shift else "off", shift_div))
+
+
+def load_trunk(options: TrunkOptions) -> TemporalShiftTrunk:
+    """Build a trunk as options say, with the shift that fits its checkpoint.
+
+    Parameters
+    ----------
+    options
+        With ``shift="auto"`` the shift is on, unless the checkpoint was trained without.
+
+    Returns
+    -------
+    TemporalShiftTrunk
+        On the CPU, in eval mode, without gradients; `TemporalShiftTrunk.shifted_blocks` says what was decided.
+
+    Raises
+    ------
+    CheckpointError
+        A file that cannot be read, does not fit the trunk, or was trained with frames shifted elsewhere.
+    EnvironmentLackError
+        ``"imagenet"`` is not where torch keeps its downloads.
+    """
+    name, spec = options.trunk, SPECS[options.trunk]
+    loaded = load_state(options.checkpoint, name, trunk_shapes(name))
+    shift, notes = decide_shift(loaded.placement, options.shift, spec.shifted_blocks, options.checkpoint, name)
     # On the meta device nothing is allocated or initialised: the loaded tensors become the parameters.
     with torch.device("meta"):
-        trunk = TemporalShiftTrunk(SPECS[name], num_frames, shift, shift_div)
-    loaded = load_state(checkpoint, name, {key: tuple(value.shape) for key, value in trunk.state_dict().items()})
+        trunk = TemporalShiftTrunk(spec, options.num_frames, shift, options.shift_div)
     trunk.load_state_dict(loaded.tensors, assign=True)
     trunk.checkpoint_digest = loaded.digest
     trunk.checkpoint_sha256 = loaded.file_sha256
-    trunk.checkpoint_notes = loaded.notes
+    trunk.checkpoint_notes = (*loaded.notes, *notes)
     return trunk.eval().requires_grad_(False)
+
+
+def trunk_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a trunk's state dict by name.
+
+    Examples
+    --------
+    >>> trunk_shapes("resnet18")["conv1.weight"]
+    (64, 3, 7, 7)
+    """
+    with torch.device("meta"):
+        trunk = TemporalShiftTrunk(SPECS[name], shift=False)
+    return {key: tuple(value.shape) for key, value in trunk.state_dict().items()}

@@ -13,7 +13,7 @@ from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.store.folders import parts_folder
 from tsmfeat.store.writer import PartWriter
 from tsmfeat.trunk.device import resolve_device, resolve_precision
-from tsmfeat.trunk.tsm import TemporalShiftTrunk, build_trunk
+from tsmfeat.trunk.tsm import TemporalShiftTrunk, load_trunk
 from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.intervals import IntervalGrid
 from tsmfeat.values.progress import Progress, Silence
@@ -133,7 +133,7 @@ def extract(
     require_usable_output(out)
     sources = find_videos(videos, options.id_rule)
     device = resolve_device(options.trunk.device)
-    trunk = _build_trunk(options, progress)
+    trunk = _load_trunk(options, progress)
     with hold_output(out, progress):
         if options.overwrite:
             clear_output(out)
@@ -167,14 +167,8 @@ def _require_plannable(options: ExtractOptions) -> None:
     plan_clips_ticks(nothing, Fraction(1), grid, options.trunk.num_frames, options.clip_seconds)
 
 
-def _build_trunk(options: ExtractOptions, progress: Progress) -> TemporalShiftTrunk:
-    trunk = build_trunk(
-        options.trunk.trunk,
-        options.trunk.num_frames,
-        options.trunk.checkpoint,
-        shift=options.trunk.shift != "off",
-        shift_div=options.trunk.shift_div,
-    )
+def _load_trunk(options: ExtractOptions, progress: Progress) -> TemporalShiftTrunk:
+    trunk = load_trunk(options.trunk)
     for note in trunk.checkpoint_notes:
         progress.note(note)
     return trunk
