@@ -10,7 +10,7 @@ from tsmfeat.store.folders import output_files
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.store.reader import open_features
 from tsmfeat.trunk.options import TrunkOptions
-from tsmfeat.trunk.tsm import load_trunk
+from tsmfeat.trunk.tsm import build_trunk, load_trunk
 from tsmfeat.video.encoding import write_video
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows import extract
@@ -72,11 +72,19 @@ def tiny_options(
 
 @pytest.fixture(autouse=True)
 def built_once(monkeypatch):
-    """Build every trunk once a session instead of once an extraction; an extraction does not change it."""
+    """Build every random trunk once a session instead of once an extraction; an extraction does not change it."""
     monkeypatch.setattr("tsmfeat.workflows.extraction.load_trunk", _load_once)
 
 
-_load_once = cache(load_trunk)
+_build_once = cache(build_trunk)
+
+
+def _load_once(options):
+    """Load as the options say; a file can change between two extractions, what a seed gives cannot."""
+    if not options.checkpoint.startswith("random:"):
+        return load_trunk(options)
+    shift = options.shift != "off"
+    return _build_once(options.trunk, options.num_frames, options.checkpoint, shift=shift, shift_div=options.shift_div)
 
 
 def leave_parts(videos, out):

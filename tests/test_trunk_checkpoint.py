@@ -299,6 +299,18 @@ def test_own_format_is_checked(tmp_path):
         refusal(path, "")
 
 
+def test_own_files_are_known_whatever_the_length_of_their_header(tmp_path):
+    """Its first byte may be that of a pickle."""
+    arrays = {name: value.numpy() for name, value in tiny_state().items() if not name.endswith("tracked")}
+    first = set()
+    for length in range(0, 256, 8):
+        path = tmp_path / f"{length}.safetensors"
+        save_tensors(path, arrays, {"kind": "trunk", "version": 1, "trunk": "tiny", "note": "x" * length})
+        assert load(path).digest == expected_digest(tiny_state())
+        first.add(path.read_bytes()[0])
+    assert 0x80 in first
+
+
 def test_content_decides_the_format_not_the_name(tmp_path):
     arrays = {name: value.numpy() for name, value in tiny_state().items() if not name.endswith("tracked")}
     save_tensors(tmp_path / "own.pth", arrays, {"kind": "trunk", "version": 1, "trunk": "tiny"})
