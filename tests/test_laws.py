@@ -19,7 +19,7 @@ from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.options import VideoOptions
-from tsmfeat.workflows.options import DemoOptions, ExtractOptions, FitOptions, ScoreOptions
+from tsmfeat.workflows.options import ConvertOptions, DemoOptions, ExtractOptions, FitOptions, ScoreOptions
 from tsmfeat_cli.lazy import COMMANDS
 from tsmfeat_cli.main import app
 
@@ -62,24 +62,31 @@ def test_the_list_of_commands_loads_no_command():
 # Law 5: with only what is required on the command line, a job is given its options' own defaults.
 
 COMMAND_WORDS = {
+    "convert": ["convert", "in.pth", "out.safetensors"],
     "extract": ["extract", "videos", "-o", "out.h5", "--checkpoint", "random:0"],
     "fit-heads": ["fit-heads", "features.h5", "--annotations", "gt.json"],
     "score": ["score", "heads.safetensors", "--annotations", "gt.json"],
     "demo": ["demo"],
 }
 JOBS = {
+    "convert": ("tsmfeat.workflows.conversion", "convert"),
     "extract": ("tsmfeat.workflows.extraction", "extract"),
     "fit-heads": ("tsmfeat.workflows.fitting", "fit_heads"),
     "score": ("tsmfeat.workflows.scoring", "score"),
     "demo": ("tsmfeat.workflows.demonstration", "render_dataset"),
 }
 DEFAULTS = {
+    "convert": ConvertOptions(),
     "extract": ExtractOptions(TrunkOptions(checkpoint="random:0")),
     "fit-heads": FitOptions(),
     "score": ScoreOptions(),
     "demo": DemoOptions(),
 }
 OTHERS = {
+    "convert": (
+        "--trunk resnet50 --from csv --to thumos14 --classes c.txt --sample s.csv --pieces join --strict",
+        ConvertOptions("resnet50", "csv", "thumos14", "c.txt", "s.csv", "join", True),
+    ),
     "extract": (
         "-t 0.25 --trunk resnet50 --num-frames 4 --shift off --resize square64 --clip-seconds 2 --precision bf16 "
         "--device cpu --batch-size 7 --workers 3 --allow-partial --max-bad 0.2 --view front --id path --retry-failed "
@@ -165,6 +172,7 @@ def leaves(options):
 
 # Choices of one, and what only a notebook may set.
 ALWAYS_DEFAULT = {
+    "convert": set(),
     "extract": {"trunk.checkpoint", "trunk.shift_div", "store.part_bytes", "store.part_seconds"},
     "fit-heads": {"heads.head"},
     "score": {"fusion.decimals"},
@@ -265,7 +273,7 @@ def test_package_inits_hold_nothing_but_a_docstring():
             assert isinstance(body[0], ast.Expr), path
 
 
-@pytest.mark.parametrize("module", ["extract", "fit_heads", "score", "demo"])
+@pytest.mark.parametrize("module", ["extract", "fit_heads", "score", "convert", "demo"])
 def test_no_command_has_a_number_of_its_own_as_a_default(module):
     tree = ast.parse(Path(importlib.import_module(f"tsmfeat_cli.{module}").__file__).read_text())
     command = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "command")

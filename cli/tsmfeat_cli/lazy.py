@@ -25,7 +25,10 @@ COMMANDS = {
     "score": ("tsmfeat_cli.score", "From heads or prediction files to segments, fusion, mAP and the final score."),
     "inspect": ("tsmfeat_cli.inspect", "Show what a feature store, or a running extract, holds."),
     "doctor": ("tsmfeat_cli.doctor", "Tell what this machine has and lacks, and compare the decoders on a video."),
-    "convert": ("tsmfeat_cli.convert", "Turn a training checkpoint into a clean one, running nothing of it."),
+    "convert": (
+        "tsmfeat_cli.convert",
+        "Training checkpoints into clean ones; annotations and predictions into other formats.",
+    ),
     "demo": ("tsmfeat_cli.demo", "All of it on rendered videos, offline, printing each command it runs."),
 }
 

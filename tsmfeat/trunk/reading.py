@@ -19,6 +19,8 @@ from tsmfeat.trunk.containers import open_inert
 # a date, and are left alone.
 _NAME_DIGEST = re.compile(r"-((?=[0-9]*[a-f])[0-9a-f]{8,64})\.[a-z]+$")
 _REFUSED_NAME = re.compile(r"(?:GLOBAL |class |function )([\w.]+\.\w+)")
+# A zip archive, and a pickle.
+_TORCH_STARTS = (b"PK\x03\x04", b"\x80")
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "state_dict_ema")
 # What a damaged or hostile file can make a reader raise.
 DAMAGED = (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, OSError, MemoryError,
@@ -45,12 +47,24 @@ def is_safetensors(path: Path) -> bool:
     # First, because the length of a header can begin with a pickle's first byte.
     if files.is_safetensors(path):
         return True
-    if head.startswith((b"PK\x03\x04", b"\x80")):
+    if head.startswith(_TORCH_STARTS):
         return False
     if head[8:] == b"{":
         return True
     found = "is empty" if not head else "is neither a torch file nor safetensors"
     raise CheckpointError(f"{path}: {found}", "download or copy the checkpoint again")
+
+
+def holds_checkpoint(path: Path) -> bool:
+    """Tell by a file's first bytes whether it can only be a checkpoint; it may still be a damaged one."""
+    if not path.is_file():  # a pipe would wait
+        return False
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4)
+    except OSError:
+        return False
+    return files.is_safetensors(path) or head.startswith(_TORCH_STARTS)
 
 
 def require_name_digest(path: Path, file_sha256: str) -> None:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tsmfeat.workflows.conversion import convert as convert
     from tsmfeat.workflows.examination import doctor as doctor
     from tsmfeat.workflows.extraction import extract as extract
     from tsmfeat.workflows.fitting import fit_heads as fit_heads
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from tsmfeat.workflows.scoring import score as score
 
 _HOMES = {
+    "convert": "tsmfeat.workflows.conversion",
     "doctor": "tsmfeat.workflows.examination",
     "extract": "tsmfeat.workflows.extraction",
     "fit_heads": "tsmfeat.workflows.fitting",
     "inspect": "tsmfeat.workflows.inspection",
     "score": "tsmfeat.workflows.scoring",
 }
-__all__ = ["doctor", "extract", "fit_heads", "inspect", "score"]
+__all__ = ["convert", "doctor", "extract", "fit_heads", "inspect", "score"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything

@@ -1,24 +1,30 @@
-"""Files become others: a foreign or training checkpoint a clean one of ours."""
+"""Files become others: a foreign or training checkpoint a clean one of ours, a format of annotations another."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from tsmfeat.errors import CheckpointError, ConfigurationError
+from tsmfeat.errors import CheckpointError, ConfigurationError, InputError
 from tsmfeat.files import read_header
+from tsmfeat.formats.options import FormatName, Pieces
 from tsmfeat.trunk.accounting import shapes_of
 from tsmfeat.trunk.checkpoint import fit_state, save_state
 from tsmfeat.trunk.listing import listed
 from tsmfeat.trunk.options import require_trunk
 from tsmfeat.trunk.placement import decide_shift
+from tsmfeat.trunk.reading import holds_checkpoint
 from tsmfeat.trunk.recognition import recognize_trunk
 from tsmfeat.trunk.specs import SPECS
 from tsmfeat.trunk.state_files import TRUNK_KIND, StateFile, read_state_file
 from tsmfeat.trunk.training_files import read_training_file
 from tsmfeat.trunk.tsm import trunk_shapes
 from tsmfeat.values.progress import Progress, Silence
+from tsmfeat.workflows.format_conversion import ConversionReport, convert_file
+from tsmfeat.workflows.options import ConvertOptions
 
 _SILENCE = Silence()
+_DEFAULTS = ConvertOptions()
+_OF_FORMATS = tuple(field.name for field in fields(ConvertOptions) if field.name != "trunk")
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,59 @@ class CheckpointReport:
     checkpoint_digest: str
     source_sha256: str
     notes: tuple[str, ...]
+
+
+def convert(
+    source: str | Path, out: str | Path, options: ConvertOptions = _DEFAULTS, progress: Progress = _SILENCE
+) -> CheckpointReport | ConversionReport:
+    """Write a file's content in another form; what it holds is told by its content.
+
+    Parameters
+    ----------
+    source
+        A checkpoint (`convert_checkpoint`), or annotations or predictions in any known format
+        (`tsmfeat.workflows.format_conversion.convert_file`).
+    out
+        What to write.
+    options
+        `ConvertOptions`; those of the other kind of file are refused.
+    progress
+        Told what is left out.
+
+    Returns
+    -------
+    CheckpointReport or ConversionReport
+
+    Raises
+    ------
+    TsmfeatError
+        A source that is damaged or of no known kind, an option that does not fit it, an output that cannot be written.
+    """
+    source = Path(source)
+    if not source.exists():
+        raise InputError(f"{source}: does not exist", "check the path")
+    if holds_checkpoint(source):
+        _require_unset(options, _OF_FORMATS, f"{source}: a checkpoint has no")
+        return convert_checkpoint(source, out, options.trunk, progress)
+    _require_unset(options, ("trunk",), f"{source}: is no checkpoint and has no")
+    return convert_file(
+        source,
+        out,
+        from_format=cast("FormatName", options.from_format) if options.from_format else None,
+        to_format=cast("FormatName", options.to_format) if options.to_format else None,
+        classes=options.classes or None,
+        sample=options.sample or None,
+        pieces=cast("Pieces", options.pieces),
+        strict=options.strict,
+        progress=progress,
+    )
+
+
+def _require_unset(options: ConvertOptions, names: tuple[str, ...], finding: str) -> None:
+    for name in names:
+        if getattr(options, name) != getattr(_DEFAULTS, name):
+            option = "--" + name.removesuffix("_format")
+            raise ConfigurationError(f"{finding} {option.removeprefix('--')}", f"leave {option} out")
 
 
 def convert_checkpoint(

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from tsmfeat.errors import ConfigurationError
+from tsmfeat.errors import ConfigurationError, did_you_mean
+from tsmfeat.formats.options import FORMATS, PIECES_CHOICES
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.store.options import StoreOptions
-from tsmfeat.trunk.options import TrunkOptions
+from tsmfeat.trunk.options import TRUNKS, TrunkOptions
 from tsmfeat.video.options import VideoOptions
 
 ID_RULES = ("stem", "path")
@@ -65,6 +66,54 @@ class ExtractOptions:
     def span_seconds(self) -> float:
         """The clip's span in seconds."""
         return self.step_seconds if self.clip_seconds is None else self.clip_seconds
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """How a file becomes another: a checkpoint of a trunk, or annotations or predictions.
+
+    Parameters
+    ----------
+    trunk
+        Of checkpoints: the trunk's name; empty: recognised by the shapes.
+    from_format, to_format
+        Of annotations and predictions: one of ``tsmfeat.formats.options.FORMATS``; empty: recognised by content, and by
+        the end of the name.
+    classes
+        File of class names; empty: what the source says.
+    sample
+        A sample submission of BinEgo-360, whose ids are the rows written; empty: none.
+    pieces
+        One of ``tsmfeat.formats.options.PIECES_CHOICES``.
+    strict
+        Whether invalid rows, and what the target cannot hold, are errors.
+
+    Raises
+    ------
+    ConfigurationError
+        A name that is not known.
+    """
+
+    trunk: str = ""
+    from_format: str = ""
+    to_format: str = ""
+    classes: str = ""
+    sample: str = ""
+    pieces: str = PIECES_CHOICES[0]
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        for name, value, choices in (
+            ("trunk", self.trunk, ("", *TRUNKS)),
+            ("from", self.from_format, ("", *FORMATS)),
+            ("to", self.to_format, ("", *FORMATS)),
+            ("pieces", self.pieces, PIECES_CHOICES),
+        ):
+            if value not in choices:
+                known = [choice for choice in choices if choice]
+                hint = did_you_mean(value, known) or f"choose one of {', '.join(known)}"
+                raise ConfigurationError(f"{name} {value!r} is not known", hint)
 
 
 @dataclass(frozen=True)
