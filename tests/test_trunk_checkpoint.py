@@ -200,6 +200,16 @@ def test_a_changed_byte_is_refused_or_changes_the_identity(tmp_path_factory, dat
     assert same == (loaded.digest == expected_digest(tiny_state()))
 
 
+def test_a_flipped_byte_of_a_tensor_is_seen_whatever_the_name(tmp_path):
+    """The archive holds a checksum of every tensor, which torch.load does not compare."""
+    path = saved(tmp_path / "a.pth", tiny_state())
+    content = path.read_bytes()
+    place = content.index(tiny_state()[WEIGHT].numpy().tobytes())
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    assert not torch.equal(torch.load(path)[WEIGHT], tiny_state()[WEIGHT])
+    refusal(path, "has changed, its checksum is another", "copy the checkpoint again")
+
+
 def test_a_flipped_weight_byte_is_seen_where_the_name_states_the_digest(tmp_path):
     content = saved(tmp_path / "a.pth", tiny_state() | {"fc.bias": torch.zeros(1)}).read_bytes()
     # Digits alone may be a date, so make the file one whose digest has a letter among its first eight digits.

@@ -100,9 +100,12 @@ def _open_archive(stream: IO[bytes]) -> ZipFile:
     Raises
     ------
     BadZipFile
-        No archive, or a small file that would unfold to a large one.
+        No archive, a small file that would unfold to a large one, or a changed byte: torch itself does not compare the
+        checksums that it writes.
     """
     archive = ZipFile(stream)
     if sum(entry.file_size for entry in archive.infolist()) > stream.seek(0, os.SEEK_END):
         raise BadZipFile("its entries are compressed or overlap, which torch never does")
+    if (name := archive.testzip()) is not None:
+        raise BadZipFile(f"a byte of {printable(name)} has changed, its checksum is another")
     return archive
