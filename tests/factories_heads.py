@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.rows import TrainingRows
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.features import FeatureSpec
@@ -34,11 +34,11 @@ def make_spec(embedding_size: int = 4) -> FeatureSpec:
     )
 
 
-def make_weights(num_actions: int = 2, num_scenes: int = 3, embedding_size: int = 4, seed: int = 0) -> HeadWeights:
+def make_weights(num_actions: int = 2, num_scenes: int = 3, embedding_size: int = 4, seed: int = 0) -> HeadParameters:
     rng = np.random.default_rng(seed)
     action = rng.normal(size=(num_actions + 1, embedding_size)), rng.normal(size=num_actions + 1)
     scene = rng.normal(size=(num_scenes, embedding_size)), rng.normal(size=num_scenes)
-    return HeadWeights(*action, *(scene if num_scenes else ()))
+    return HeadParameters(*action, *(scene if num_scenes else ()))
 
 
 def make_rows(

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.formats.activitynet import read_annotations
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, save_heads
-from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.model import HeadParameters
 from tsmfeat.rendering import annotate_scripts, write_scripts
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.video.probing import probe_video
@@ -230,7 +230,7 @@ def test_direction_counts_intervals_of_the_right_pair(tmp_path):
     )
     spec = make_spec(5)
     write_parts(tmp_path / "store", [features], spec=spec)
-    weights = HeadWeights(np.eye(5, dtype=np.float32), np.zeros(5, np.float32))
+    weights = HeadParameters(np.eye(5, dtype=np.float32), np.zeros(5, np.float32))
     checkpoint = HeadsCheckpoint(weights, spec, Vocabulary(actions), options={"min_overlap": 0.5})
     save_heads(tmp_path / "heads", checkpoint)
     # In the right pair: three, three, one, three; rightly named of them: two, two, one, none.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsmfeat.errors import CheckpointError, SpecMismatchError
-from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.prediction import pool_scenes, predict_probabilities
 
 
@@ -50,7 +50,7 @@ def test_blocks_do_not_show_and_repeats_are_equal_to_the_bit():
 
 
 def test_huge_scores_stay_probabilities():
-    weights = HeadWeights(np.float32([[3e4], [-3e4], [3e4]]), np.zeros(3), np.float32([[3e4], [-3e4]]), np.zeros(2))
+    weights = HeadParameters(np.float32([[3e4], [-3e4], [3e4]]), np.zeros(3), np.float32([[3e4], [-3e4]]), np.zeros(2))
     action, scene = predict_probabilities(weights, np.float16([[100.0], [-100.0]]))
     np.testing.assert_allclose(action, [[0.5, 0, 0.5], [0, 1, 0]])
     assert np.isfinite(scene).all()
@@ -122,4 +122,4 @@ def test_pooling_equals_a_loop_over_videos_empty_ones_anywhere(counts, num_scene
 )
 def test_weights_that_do_not_fit_each_other_are_refused(arrays):
     with pytest.raises(CheckpointError):
-        HeadWeights(*arrays)
+        HeadParameters(*arrays)

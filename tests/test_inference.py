@@ -4,7 +4,7 @@ from factories_heads import make_weights
 from factories_store import make_features, make_spec, write_parts
 
 from tsmfeat.errors import InputError
-from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.model import HeadParameters
 from tsmfeat.store.reader import open_features
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.inference import gather_features, score_intervals
@@ -69,7 +69,7 @@ def test_scores_are_softmax_of_the_heads_and_scenes_the_mean_of_log_probabilitie
 
 def test_heads_without_scenes_give_none(store):
     with_scenes = make_weights(2, 3, 4)
-    weights = HeadWeights(with_scenes.action_weight, with_scenes.action_bias)
+    weights = HeadParameters(with_scenes.action_weight, with_scenes.action_bias)
     scores = score_intervals(weights, gather_features(store, ["a"]), ACTIONS, SCENES)
     assert len(scores.scene_vocabulary) == 0
     assert scores.scene_scores is None

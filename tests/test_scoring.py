@@ -30,7 +30,7 @@ from tsmfeat.formats.activitynet import read_annotations, read_predictions, writ
 from tsmfeat.fusion.fusing import fuse
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.checkpoint import load_heads, save_heads
-from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.average_precision import evaluate
@@ -312,7 +312,7 @@ def test_heads_that_call_everything_background_score_zero(task, tmp_path):
     checkpoint = load_heads(task / "a05.safetensors")
     bias = np.zeros(4, np.float32)
     bias[3] = 9.0
-    silent = HeadWeights(np.zeros((4, SIZE), np.float32), bias)
+    silent = HeadParameters(np.zeros((4, SIZE), np.float32), bias)
     save_heads(tmp_path / "heads", replace(checkpoint, weights=silent, scene_vocabulary=Vocabulary(())))
     report = score(tmp_path / "heads", task / "gt.json", task / "a05", TESTING)
     assert report.evaluation.final_score == 0.0

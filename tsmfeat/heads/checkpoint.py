@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tsmfeat.errors import CheckpointError, InputError, SpecMismatchError
 from tsmfeat.files import canonical_json, digest_tensors, load_tensors, save_tensors, sha256_text
-from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.model import HeadParameters
 from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.vocabulary import Vocabulary
 
@@ -48,7 +48,7 @@ class HeadsCheckpoint:
         The weights do not fit the spec's embedding size or a vocabulary.
     """
 
-    weights: HeadWeights
+    weights: HeadParameters
     spec: FeatureSpec
     vocabulary: Vocabulary
     scene_vocabulary: Vocabulary = _NO_SCENES
@@ -142,7 +142,7 @@ def load_heads(path: Path) -> HeadsCheckpoint:
     _require_intact(path, header, tensors)
     try:
         return HeadsCheckpoint(
-            HeadWeights(**tensors),
+            HeadParameters(**tensors),
             FeatureSpec.from_dict(header["spec"]),
             Vocabulary(tuple(header["vocabulary"])),
             Vocabulary(tuple(header["scene_vocabulary"])),

@@ -11,8 +11,8 @@ _Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class HeadWeights:
-    """The weights of a linear head, standardisation folded in: scores are ``embedding @ weight.T + bias``.
+class HeadParameters:
+    """The parameters of a linear head, standardisation folded in: scores are ``embedding @ weight.T + bias``.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class HeadWeights:
 
     Examples
     --------
-    >>> weights = HeadWeights(np.zeros((3, 8)), np.zeros(3))
+    >>> weights = HeadParameters(np.zeros((3, 8)), np.zeros(3))
     >>> weights.embedding_size, weights.num_actions, weights.num_scenes
     (8, 2, 0)
     """

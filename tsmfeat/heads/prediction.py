@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import SpecMismatchError
-from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.model import HeadParameters
 
 _BLOCK_ROWS = 1024
 
 
 def predict_probabilities(
-    weights: HeadWeights, embeddings: npt.NDArray[Any]
+    weights: HeadParameters, embeddings: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64] | None]:
     """Return what the heads say of each interval.
 
@@ -39,7 +39,7 @@ def predict_probabilities(
 
     Examples
     --------
-    >>> weights = HeadWeights(np.float32([[2.0], [0.0]]), np.zeros(2))
+    >>> weights = HeadParameters(np.float32([[2.0], [0.0]]), np.zeros(2))
     >>> action, scene = predict_probabilities(weights, np.float16([[0.0], [1.0]]))
     >>> action.round(3).tolist() == np.float32([[0.5, 0.5], [0.881, 0.119]]).tolist(), scene
     (True, None)

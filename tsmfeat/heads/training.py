@@ -11,7 +11,7 @@ import torch
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.heads.batches import Batches, draw_inputs, draw_order, make_batches
-from tsmfeat.heads.model import HeadWeights, equivalent_dropout
+from tsmfeat.heads.model import HeadParameters, equivalent_dropout
 from tsmfeat.heads.optimization import learning_rate
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.rows import TrainingRows, class_weights
@@ -40,7 +40,7 @@ class FittedHeads:
         epoch chosen.
     """
 
-    weights: HeadWeights
+    weights: HeadParameters
     record: dict[str, Any]
 
 
@@ -56,7 +56,7 @@ def fit_linear_heads(
     data: TrainingRows,
     options: HeadOptions,
     num_frames: int,
-    validate: Callable[[HeadWeights], float] | None = None,
+    validate: Callable[[HeadParameters], float] | None = None,
     progress: Progress = _SILENCE,
 ) -> FittedHeads:
     """Fit an action head and, where asked for and known, a scene head.
@@ -129,8 +129,8 @@ def _prepare(data: TrainingRows, options: HeadOptions, dropout: float, progress:
 
 
 def _run(
-    fit: _Fit, validate: Callable[[HeadWeights], float] | None, progress: Progress
-) -> tuple[HeadWeights, list[dict[str, Any]], int]:
+    fit: _Fit, validate: Callable[[HeadParameters], float] | None, progress: Progress
+) -> tuple[HeadParameters, list[dict[str, Any]], int]:
     history: list[dict[str, Any]] = []
     best, best_score = 0, -math.inf
     progress.begin("fit heads", fit.options.epochs, "epochs")
@@ -178,14 +178,14 @@ def _step(fit: _Fit, places: npt.NDArray[np.int64], lr: float) -> list[float]:
     return [loss.item() for loss in losses]
 
 
-def _folded(fit: _Fit) -> HeadWeights:
+def _folded(fit: _Fit) -> HeadParameters:
     arrays: list[npt.NDArray[np.float32]] = []
     for task in fit.tasks:
         arrays += fold(task.weight.detach().numpy(), task.bias.detach().numpy(), fit.standardization)
-    return HeadWeights(*arrays)
+    return HeadParameters(*arrays)
 
 
-def _require_finite(weights: HeadWeights, losses: dict[str, float], epoch: int, lr: float) -> None:
+def _require_finite(weights: HeadParameters, losses: dict[str, float], epoch: int, lr: float) -> None:
     finite = all(np.isfinite(values).all() for values in weights.tensors().values())
     if not finite or not all(math.isfinite(loss) for loss in losses.values()):
         raise ConfigurationError(

@@ -13,7 +13,7 @@ from tsmfeat.errors import CheckpointError, ConfigurationError
 from tsmfeat.files import canonical_json, is_safetensors, make_folder, read_header, sha256_file, sha256_text
 from tsmfeat.formats.reading import read_annotations
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, save_heads
-from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.rows import TrainingRows
 from tsmfeat.heads.targets import interval_targets, scene_targets
 from tsmfeat.heads.training import fit_linear_heads
@@ -32,7 +32,7 @@ _SILENCE = Silence()
 _NO_NAMES = Vocabulary(())
 
 # Weights -> how good they are on the validation videos.
-Judge = Callable[[HeadWeights], tuple[Evaluation, SceneAccuracy]]
+Judge = Callable[[HeadParameters], tuple[Evaluation, SceneAccuracy]]
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _make_judge(truth: Annotations, features: GatheredFeatures, progress: Progre
         progress.warn(f"{what}: the last epoch is kept instead of the best")
         return None
 
-    def judge(weights: HeadWeights) -> tuple[Evaluation, SceneAccuracy]:
+    def judge(weights: HeadParameters) -> tuple[Evaluation, SceneAccuracy]:
         found = localize(score_intervals(weights, features, truth.vocabulary, truth.scene_vocabulary))
         return evaluate(found, judged), scene_accuracy(found, judged)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.heads.model import HeadWeights
+from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.prediction import pool_scenes, predict_probabilities
 from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.predictions import IntervalScores
@@ -47,7 +47,7 @@ def gather_features(store: FeatureStore, video_ids: Sequence[str]) -> GatheredFe
 
 
 def score_intervals(
-    weights: HeadWeights, features: GatheredFeatures, actions: Vocabulary, scenes: Vocabulary
+    weights: HeadParameters, features: GatheredFeatures, actions: Vocabulary, scenes: Vocabulary
 ) -> IntervalScores:
     """Return what heads say of every interval, and of the scene of every video."""
     action, scene = predict_probabilities(weights, features.embeddings)
