@@ -56,7 +56,7 @@ def test_without_a_file_its_name_its_folder_and_its_digest_are_told(downloads):
         load_trunk(TrunkOptions("resnet50", "imagenet"))
     assert f"{downloads} holds no {V2} and no {V1}" in caught.value.message
     assert "SHA-256 begins with 11ad3fa6 or 0676ba61" in caught.value.hint
-    assert f"/{V2} there" in caught.value.hint
+    assert f"torchvision's {V2} there" in caught.value.hint
     assert caught.value.exit_code == 5
 
 

@@ -7,8 +7,6 @@ import torch
 from tsmfeat.errors import EnvironmentLackError
 from tsmfeat.trunk.specs import SPECS
 
-_SOURCE = "https://download.pytorch.org/models"
-
 
 def find_imagenet(trunk: str) -> Path:
     """Return torchvision's newest ImageNet checkpoint of a trunk that lies in torch's own folder of downloads.
@@ -34,5 +32,5 @@ def find_imagenet(trunk: str) -> Path:
     digits = " or ".join(name.removesuffix(".pth").rpartition("-")[2] for name in names)
     raise EnvironmentLackError(
         f"checkpoint imagenet: {folder} holds no {' and no '.join(names)}; tsmfeat downloads nothing",
-        f"put {_SOURCE}/{names[0]} there (its SHA-256 begins with {digits}), or pass another file as --checkpoint",
+        f"put torchvision's {names[0]} there (its SHA-256 begins with {digits}), or pass another file as --checkpoint",
     )
