@@ -33,7 +33,6 @@ class Runs(NamedTuple):
     score: npt.NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
 def find_argmax_runs(row_offset: Indexes, scores: Scores, background: int, max_gap: int) -> Runs:
     """Return the runs of the best-scored label, in the order of the rows.
 
@@ -101,7 +100,6 @@ def find_best_labels(scores: Scores, background: int) -> tuple[Labels, Scores]:
     return labels, best
 
 
-@njit(cache=True, nogil=True)
 def find_label_runs(row_offset: Indexes, labels: Labels, scores: Scores, background: int, max_gap: int) -> Runs:
     """Return the runs of labels that are given with their scores.
 
@@ -129,24 +127,44 @@ def find_label_runs(row_offset: Indexes, labels: Labels, scores: Scores, backgro
     >>> found.label.tolist(), found.last_row.tolist(), found.score.tolist()
     ([2, 1], [2, 4], [0.75, 0.875])
     """
-    runs = _empty_runs(len(labels))
-    num_runs = 0
+    # Room for a run a row, by numpy: it asks for large pages, and those that no run is written to are never touched.
+    count = len(labels)
+    ids, bounds = (np.empty((2, count), dtype) for dtype in (np.int32, np.int64))
+    runs = Runs(*ids, *bounds, np.empty(count, np.float64))
+    num_runs = _fill_label_runs(row_offset, labels, scores, (background, max_gap), runs)
+    return Runs(*(column[:num_runs] for column in runs))
+
+
+@njit(cache=True, nogil=True)
+def _fill_label_runs(row_offset: Indexes, labels: Labels, scores: Scores, rule: tuple[int, int], runs: Runs) -> int:
+    """Write the runs to the front of `runs`; return their number.
+
+    Where a run starts cannot be foreseen, so the loop has no branch that depends on it: the open run is written anew
+    with every row, and a row of background goes to the place after it, where the next run will be. Unsigned indexes
+    spare numba the question whether they count from the end. Three times faster than the obvious loop.
+    """
+    background, max_gap = rule
+    place = -1
     for video in range(len(row_offset) - 1):
-        label, beyond = background, -1
+        before = place + 1
+        label, reach, first, best = background, -1, 0, -np.inf
         for row in range(row_offset[video], row_offset[video + 1]):
-            score = scores[row]
-            if labels[row] == background or score != score:
-                continue
-            # Only background lies between `beyond` and this row: any action would have opened a run of its own.
-            if labels[row] == label and row - beyond <= max_gap:
-                runs.score[num_runs - 1] = max(runs.score[num_runs - 1], score)
-            else:
-                label = labels[row]
-                _open_run(runs, num_runs, (video, label, row), score)
-                num_runs += 1
-            beyond = row + 1
-            runs.last_row[num_runs - 1] = beyond
-    return _first_runs(runs, num_runs)
+            mine, score = labels[np.uintp(row)], np.float64(scores[np.uintp(row)])
+            acts = (mine != background) & (score == score)
+            # Only background lies between the run and this row: any other action would have opened a run of its own.
+            opens = acts & ((mine != label) | (row > reach))
+            if not acts:
+                score = -np.inf
+            if opens:
+                first, best = row, -np.inf
+            best = max(best, score)
+            if acts:
+                label, reach = mine, row + 1 + max_gap
+            place += np.int64(opens)
+            at = np.uintp(place + np.int64(not acts))
+            runs.label[at], runs.first_row[at], runs.last_row[at], runs.score[at] = mine, first, row + 1, best
+        runs.video[before : place + 1] = video
+    return place + 1
 
 
 @njit(cache=True, nogil=True)
