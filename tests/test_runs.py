@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import naive_label, naive_runs, naive_smooth, naive_threshold_runs
 
-from tsmfeat.kernels.ordering import count_order, sort_rows
+from tsmfeat.kernels.ordering import sort_rows
 from tsmfeat.kernels.runs import find_argmax_runs, find_best_labels, find_label_runs, find_threshold_runs
 from tsmfeat.kernels.smoothing import filter_mean
 
@@ -141,12 +141,3 @@ def test_sort_rows_is_a_stable_sort_of_the_part_alone(keys, data):
     sort_rows(rows, first, last, major, minor, np.empty(len(keys), np.int64))
     expected = list(range(first)) + sorted(range(first, last), key=keys.__getitem__) + list(range(last, len(keys)))
     assert rows.tolist() == expected
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 5), max_size=30), st.randoms())
-def test_count_order_keeps_the_given_order_of_equal_ids(ids, random):
-    rows = list(range(len(ids)))
-    random.shuffle(rows)
-    ordered = count_order(np.array(rows, np.int64), np.array(ids, np.int32))
-    assert ordered.tolist() == sorted(rows, key=ids.__getitem__)

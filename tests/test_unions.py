@@ -4,8 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import NAIVE_UNIONS, naive_tiou
 
+from tsmfeat.kernels.absorption import unite_absorb
 from tsmfeat.kernels.averages import Voices, average_segments, order_segments
-from tsmfeat.kernels.unions import Rows, unite_absorb, unite_components, unite_sweep
+from tsmfeat.kernels.rows import Rows
+from tsmfeat.kernels.unions import unite_components, unite_sweep
 
 KERNELS = {"absorb": unite_absorb, "components": unite_components, "sweep": unite_sweep}
 THRESHOLDS = [0.0, 0.2, 1 / 3, 0.4, 0.5, 0.75, 1.0]
@@ -110,3 +112,36 @@ def test_a_model_counts_once_with_its_best_score_wherever_the_row_stands():
     voices = Voices(np.array([0, 0, 0, 2, 2], np.int32), np.array([1.0, 1.0, 3.0]))
     assert average_segments(rows, voices, True).score.tolist() == [(0.6 + 3 * 0.2) / 5]
     assert average_segments(rows, voices, False).score.tolist() == [(0.6 + 3 * 0.2) / 4]
+
+
+@pytest.mark.parametrize("rule", KERNELS)
+def test_long_clusters_are_united_as_short_ones_are(rule):
+    # More pieces touch than are sorted by insertion; equal scores come by their starts and ends.
+    rng = np.random.default_rng(0)
+    pieces = {(float(start), float(start + rng.integers(3, 9))): rng.integers(1, 5) / 8 for start in range(150)}
+    listed = [(*bounds, score) for bounds, score in pieces.items()]
+    for threshold in (0.3, 0.7):
+        assert unite(rule, listed, threshold) == NAIVE_UNIONS[rule](listed, threshold)
+
+
+@pytest.mark.parametrize(
+    "starts",
+    [
+        [0.0, 0.25, 0.26, 1e-300, 5e-324, 0.0],  # far below a unit
+        [-7.0, 3e5, -0.0, 0.0, -7.0, 12.5],
+        [-1.7e308, 1.7e308, 0.0, 5.0, 4.0, 5.0],  # their distance is infinite
+        [1e300, 1e300 + 1e285, 0.0, 3.0, 2.0, 1.0],  # cut to equal keys
+        [4.0] * 6,
+    ],
+)
+@pytest.mark.parametrize("largest_id", [0, 2, 2**31 - 1])  # the last leaves a key no room for the start
+def test_order_segments_sorts_starts_of_any_size(starts, largest_id):
+    rng = np.random.default_rng(1)
+    ids = [0, largest_id]
+    rows = [
+        (int(rng.choice(ids)), int(rng.choice(ids)), start, end, 0.5)
+        for start in [*starts, *starts]
+        for end in (np.inf, np.nextafter(start, np.inf), np.inf)
+    ]
+    expected = sorted(range(len(rows)), key=lambda k: rows[k][:4])
+    assert order_segments(make_rows(rows)).tolist() == expected

@@ -9,8 +9,10 @@ from tsmfeat.errors import ConfigurationError
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.fusion.scenes import average_scenes
 from tsmfeat.fusion.weights import check_weights
+from tsmfeat.kernels.absorption import unite_absorb
 from tsmfeat.kernels.averages import Voices, average_segments
-from tsmfeat.kernels.unions import Rows, unite_absorb, unite_components, unite_sweep
+from tsmfeat.kernels.rows import Rows
+from tsmfeat.kernels.unions import unite_components, unite_sweep
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
 from tsmfeat.values.vocabulary import Vocabulary

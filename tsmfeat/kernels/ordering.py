@@ -13,41 +13,6 @@ _BLOCK = 16
 
 
 @njit(cache=True, nogil=True)
-def count_order(rows: Indexes, ids: npt.NDArray[np.int32]) -> Indexes:
-    """Return row numbers ordered by a small id, rows of equal id in the order given (a counting sort).
-
-    Parameters
-    ----------
-    rows
-        int64 (N,): row numbers.
-    ids
-        int32, indexed by row number: ids >= 0, whose largest bounds the memory used.
-
-    Returns
-    -------
-    int64 (N,)
-
-    Examples
-    --------
-    >>> count_order(np.arange(4), np.array([1, 0, 1, 0], np.int32)).tolist()
-    [1, 3, 0, 2]
-    """
-    largest = 0
-    for row in rows:
-        largest = max(largest, ids[row])
-    place = np.zeros(largest + 2, np.int64)
-    for row in rows:
-        place[ids[row] + 1] += 1
-    for value in range(largest + 1):
-        place[value + 1] += place[value]
-    ordered = np.empty_like(rows)
-    for row in rows:
-        ordered[place[ids[row]]] = row
-        place[ids[row]] += 1
-    return ordered
-
-
-@njit(cache=True, nogil=True)
 def sort_rows(
     rows: Indexes, first: int, last: int, major: npt.NDArray[Any], minor: npt.NDArray[Any], spare: Indexes
 ) -> None:

@@ -127,12 +127,15 @@ def find_label_runs(row_offset: Indexes, labels: Labels, scores: Scores, backgro
     >>> found.label.tolist(), found.last_row.tolist(), found.score.tolist()
     ([2, 1], [2, 4], [0.75, 0.875])
     """
-    # Room for a run a row, by numpy: it asks for large pages, and those that no run is written to are never touched.
-    count = len(labels)
-    ids, bounds = (np.empty((2, count), dtype) for dtype in (np.int32, np.int64))
-    runs = Runs(*ids, *bounds, np.empty(count, np.float64))
+    runs = _allocate_runs(len(labels))
     num_runs = _fill_label_runs(row_offset, labels, scores, (background, max_gap), runs)
-    return Runs(*(column[:num_runs] for column in runs))
+    return Runs(
+        runs.video[:num_runs],
+        runs.label[:num_runs],
+        runs.first_row[:num_runs],
+        runs.last_row[:num_runs],
+        runs.score[:num_runs],
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -144,12 +147,14 @@ def _fill_label_runs(row_offset: Indexes, labels: Labels, scores: Scores, rule: 
     spare numba the question whether they count from the end. Three times faster than the obvious loop.
     """
     background, max_gap = rule
-    place = -1
+    place = np.int64(-1)
     for video in range(len(row_offset) - 1):
         before = place + 1
-        label, reach, first, best = background, -1, 0, -np.inf
+        label, reach, first = background, -1, 0
+        best: float = -np.inf
         for row in range(row_offset[video], row_offset[video + 1]):
-            mine, score = labels[np.uintp(row)], np.float64(scores[np.uintp(row)])
+            mine = labels[np.uintp(row)]
+            score: float = np.float64(scores[np.uintp(row)])
             acts = (mine != background) & (score == score)
             # Only background lies between the run and this row: any other action would have opened a run of its own.
             opens = acts & ((mine != label) | (row > reach))
@@ -164,10 +169,9 @@ def _fill_label_runs(row_offset: Indexes, labels: Labels, scores: Scores, rule: 
             at = np.uintp(place + np.int64(not acts))
             runs.label[at], runs.first_row[at], runs.last_row[at], runs.score[at] = mine, first, row + 1, best
         runs.video[before : place + 1] = video
-    return place + 1
+    return int(place + 1)
 
 
-@njit(cache=True, nogil=True)
 def find_threshold_runs(row_offset: Indexes, scores: Scores, background: int, threshold: float, max_gap: int) -> Runs:
     """Return the runs of rows whose score reaches a threshold, each class on its own (multi-label).
 
@@ -196,8 +200,14 @@ def find_threshold_runs(row_offset: Indexes, scores: Scores, background: int, th
     >>> found.label.tolist(), found.first_row.tolist(), found.last_row.tolist()
     ([0, 1], [0, 1], [2, 2])
     """
-    runs = _empty_runs(_walk_threshold(row_offset, scores, background, (threshold, max_gap), _empty_runs(0)))
-    _walk_threshold(row_offset, scores, background, (threshold, max_gap), runs)
+    rule = (float(threshold), max_gap)
+    runs = _allocate_runs(_walk_threshold(row_offset, scores, background, rule, _allocate_runs(0)))
+    _walk_threshold(row_offset, scores, background, rule, runs)
+    return _sort_runs(runs)
+
+
+@njit(cache=True, nogil=True)
+def _sort_runs(runs: Runs) -> Runs:
     order = np.arange(len(runs.label))
     spare = np.empty_like(order)
     # Runs were numbered as they opened, hence by (video, first row, class): only equal first rows are left to order.
@@ -206,7 +216,7 @@ def find_threshold_runs(row_offset: Indexes, scores: Scores, background: int, th
         if place == len(order) or runs.first_row[place] != runs.first_row[low]:
             sort_rows(order, low, place, runs.last_row, runs.last_row, spare)
             low = place
-    return _take_runs(runs, order)
+    return Runs(runs.video[order], runs.label[order], runs.first_row[order], runs.last_row[order], runs.score[order])
 
 
 @njit(cache=True, nogil=True)
@@ -237,9 +247,8 @@ def _walk_threshold(row_offset: Indexes, scores: Scores, background: int, rule: 
     return num_runs
 
 
-@njit(cache=True, nogil=True)
-def _empty_runs(count: int) -> Runs:
-    # Pages that no run is written to are never touched, so room for the worst case costs nothing.
+def _allocate_runs(count: int) -> Runs:
+    # By numpy, which asks the system for large pages, as numba does not; those no run is written to are never touched.
     return Runs(
         np.empty(count, np.int32),
         np.empty(count, np.int32),
@@ -255,17 +264,3 @@ def _open_run(runs: Runs, place: int, what: tuple[int, int, int], score: float) 
     runs.label[place] = what[1]
     runs.first_row[place] = what[2]
     runs.score[place] = score
-
-
-@njit(cache=True, nogil=True)
-def _take_runs(runs: Runs, places: Indexes) -> Runs:
-    return Runs(
-        runs.video[places], runs.label[places], runs.first_row[places], runs.last_row[places], runs.score[places]
-    )
-
-
-@njit(cache=True, nogil=True)
-def _first_runs(runs: Runs, count: int) -> Runs:
-    return Runs(
-        runs.video[:count], runs.label[:count], runs.first_row[:count], runs.last_row[:count], runs.score[:count]
-    )
