@@ -3,12 +3,13 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint wheel clean
+.PHONY: help demo test lint bench wheel clean
 
 help:
 	@echo "make demo   set up, then videos -> features -> heads -> scores on rendered video files"
 	@echo "make test   set up, then everything CI runs"
 	@echo "make lint   ruff, mypy and the import laws only"
+	@echo "make bench  time every hot path against its peers (ten minutes; results in benchmarks/results)"
 	@echo "make wheel  build the wheel, install it into an empty environment and use it there"
 
 demo: $(VENV)/.installed
@@ -19,6 +20,9 @@ test: $(VENV)/.installed-test
 
 lint: $(VENV)/.installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lint.sh
+
+bench: $(VENV)/.installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/bench.sh
 
 wheel:
 	PYTHON=$(PYTHON) scripts/check_wheel.sh

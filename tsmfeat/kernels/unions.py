@@ -1,7 +1,8 @@
 """Rules that unite overlapping segments of one class in one video.
 
-Like `tsmfeat.kernels.absorption` they take rows sorted by (video, label, start, end) and unite two segments only if their tIoU **exceeds** the
-threshold. A union spans from the earlier start to the later end and keeps the higher score.
+They take rows sorted by (video, label, start, end), as absorption does, which has a module of its own, and unite two
+segments only if their tIoU **exceeds** the threshold. A union spans from the earlier start to the later end and keeps
+the higher score.
 """
 
 import numpy as np

@@ -1,0 +1,1 @@
+"""What the benchmarks compare with: PEERS.md says who is who."""
