@@ -54,7 +54,7 @@ def unite_absorb(rows: Rows, threshold: float) -> Rows:
 def _absorb_all(rows: Rows, threshold: float, united: Rows) -> int:
     pieces = (united.start, united.end, united.score)
     offset = _gather_by_score(rows, pieces)
-    _sort_long_clusters(pieces, offset)
+    _sort_long_clusters(rows, pieces, offset)
     kept_offset = _absorb_clusters(pieces, offset, threshold)
     _sort_by_start(pieces, kept_offset)
     for cluster in range(len(offset) - 1):
@@ -91,17 +91,22 @@ def _gather_by_score(rows: Rows, pieces: Pieces) -> Indexes:
 
 
 @njit(cache=True, nogil=True)
-def _sort_long_clusters(pieces: Pieces, offset: Indexes) -> None:
-    """Finish what `_gather_by_score` left: it sorts no more than the first pieces of a cluster."""
+def _sort_long_clusters(rows: Rows, pieces: Pieces, offset: Indexes) -> None:
+    """Do for long clusters what `_gather_by_score` does for short ones."""
     start, end, score = pieces
+    # Loops, though numpy has words for them: each such word takes numba half a second to compile.
+    falling, order, spare = np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64)
     for cluster in range(len(offset) - 1):
         first, last = offset[cluster], offset[cluster + 1]
-        if last - first > _SHORT:
-            falling = -score[first:last]
-            order = np.arange(last - first)
-            sort_rows(order, first - first, last - first, falling, falling, np.empty_like(order))
-            order += first
-            start[first:last], end[first:last], score[first:last] = start[order], end[order], score[order]
+        if last - first <= _SHORT:
+            continue
+        if len(order) == 0:
+            falling, order, spare = np.empty(len(score)), np.empty(len(score), np.int64), np.empty(len(score), np.int64)
+        for row in range(first, last):
+            falling[row], order[row] = -rows.score[row], row
+        sort_rows(order, first, last, falling, falling, spare)
+        for row in range(first, last):
+            start[row], end[row], score[row] = rows.start[order[row]], rows.end[order[row]], rows.score[order[row]]
 
 
 @njit(cache=True, nogil=True)
