@@ -91,40 +91,41 @@ def rank_detections(label: npt.NDArray[np.int32], score: Floats, num_classes: in
     """
     offset = np.zeros(num_classes + 2, np.int64)
     np.cumsum(np.bincount(label, minlength=num_classes + 1), out=offset[1:])
-    rows, num_tied = _deal_to_classes(np.argsort(score), label, score, offset)
+    rows = np.empty(len(label), np.int64)  # by numpy, which asks the system for large pages, as numba does not
+    num_tied = _deal_to_classes(np.argsort(score), label, score, offset, rows)
     return Ranking(rows, offset, int(num_tied))
 
 
 @njit(cache=True, nogil=True)
 def _deal_to_classes(
-    ascending: Indexes, label: npt.NDArray[np.int32], score: Floats, offset: Indexes
-) -> tuple[Indexes, int]:
+    ascending: Indexes, label: npt.NDArray[np.int32], score: Floats, offset: Indexes, rows: Indexes
+) -> int:
     num_groups = len(offset) - 1
-    rows = np.empty_like(ascending)
     cursor = offset[:-1].copy()
     run_start = offset[:-1].copy()
     run_score = np.zeros(num_groups)
     run_in_order = np.ones(num_groups, np.bool_)
     num_tied = 0
     for place in range(len(ascending) - 1, -1, -1):
-        row = ascending[place]
-        group = label[row]
-        value = score[row]
+        # Unsigned indexes spare numba the question whether they count from the end.
+        row = ascending[np.uintp(place)]
+        group = np.uintp(label[np.uintp(row)])
+        value = score[np.uintp(row)]
         begin, end = run_start[group], cursor[group]
         if end > begin and _same_score(value, run_score[group]):
-            if group < num_groups - 1:
+            if label[np.uintp(row)] < num_groups - 1:
                 num_tied += 2 if end == begin + 1 else 1
             run_in_order[group] &= row > rows[end - 1]
         else:
             if not run_in_order[group]:
                 rows[begin:end].sort()
             run_start[group], run_score[group], run_in_order[group] = end, value, True
-        rows[end] = row
+        rows[np.uintp(end)] = row
         cursor[group] = end + 1
-    for group in range(num_groups):
-        if not run_in_order[group]:
-            rows[run_start[group] : cursor[group]].sort()
-    return rows, num_tied
+    for last in range(num_groups):
+        if not run_in_order[last]:
+            rows[run_start[last] : cursor[last]].sort()
+    return num_tied
 
 
 @njit(cache=True, nogil=True)
@@ -132,7 +133,6 @@ def _same_score(one: float, other: float) -> bool:
     return one == other or (np.isnan(one) and np.isnan(other))
 
 
-@njit(cache=True, nogil=True)
 def match_detections(
     offset: Indexes, detections: Pieces, truth_offset: Indexes, truths: Pieces, rule: MatchRule
 ) -> tuple[Bits, int]:
@@ -169,6 +169,13 @@ def match_detections(
     over.
     """
     hits = np.zeros(len(detections.video), np.uint64)
+    return hits, _match_in_order(offset, detections, truth_offset, truths, rule, hits)
+
+
+@njit(cache=True, nogil=True)
+def _match_in_order(
+    offset: Indexes, detections: Pieces, truth_offset: Indexes, truths: Pieces, rule: MatchRule, hits: Bits
+) -> int:
     locks = np.zeros(len(truths.video), np.uint64)
     tious = np.empty(len(truths.video), np.float64)
     # Where the truths of the class at hand lie for each video. Filled and emptied class by class: no table of classes
@@ -179,8 +186,10 @@ def match_detections(
     first = np.zeros(num_videos, np.int64)
     beyond = np.zeros(num_videos, np.int64)
     lowest = 1.0
-    for threshold in rule.thresholds:
-        lowest = min(lowest, threshold - _BESIDE_THRESHOLD)
+    bits = np.empty(len(rule.thresholds), np.uint64)
+    for t in range(len(bits)):
+        lowest = min(lowest, rule.thresholds[t] - _BESIDE_THRESHOLD)
+        bits[t] = np.uint64(1) << np.uint64(t)
     num_at_threshold = 0
     for group in range(len(truth_offset) - 1):
         _point_to_truths(truths.video, truth_offset[group], truth_offset[group + 1], first, beyond)
@@ -192,11 +201,11 @@ def match_detections(
             piece = (detections.start[place], detections.end[place])
             best = _fill_tious(tious, truths, span, piece, rule.undefined_matches)
             if tious[best] >= lowest:
-                num_at_threshold += _count_at_threshold(tious, span, rule.thresholds)
-                hits[place] = _take_truths(tious, locks, span, best, rule.thresholds)
+                num_at_threshold += _count_at_threshold(tious, span, rule.thresholds, lowest)
+                hits[place] = _take_truths(tious, locks, span, best, rule.thresholds, bits)
         for truth in range(truth_offset[group], truth_offset[group + 1]):
             beyond[truths.video[truth]] = 0
-    return hits, num_at_threshold
+    return num_at_threshold
 
 
 @njit(cache=True, nogil=True)
@@ -231,36 +240,42 @@ def _fill_tious(
     return best
 
 
-@njit(cache=True, nogil=True)
-def _count_at_threshold(tious: Floats, span: tuple[int, int], thresholds: Floats) -> int:
+@njit(cache=True, nogil=True, inline="always")
+def _count_at_threshold(tious: Floats, span: tuple[int, int], thresholds: Floats, lowest: float) -> int:
     count = 0
     for truth in range(span[0], span[1]):
-        for threshold in thresholds:
-            if abs(tious[truth] - threshold) <= _BESIDE_THRESHOLD:
-                count += 1
-                break
+        tiou = tious[np.uintp(truth)]
+        if tiou >= lowest:
+            # No early end: without it the processor compares several thresholds at a time.
+            is_near = False
+            for threshold in thresholds:
+                is_near |= abs(tiou - threshold) <= _BESIDE_THRESHOLD
+            count += is_near
     return count
 
 
-@njit(cache=True, nogil=True)
-def _take_truths(tious: Floats, locks: Bits, span: tuple[int, int], best: int, thresholds: Floats) -> np.uint64:
-    searching = np.uint64(0)
-    for t in range(len(thresholds)):
-        searching |= np.uint64(1) << np.uint64(t)
+@njit(cache=True, nogil=True, inline="always")
+def _take_truths(
+    tious: Floats, locks: Bits, span: tuple[int, int], best: int, thresholds: Floats, bits: Bits
+) -> np.uint64:
+    searching = ~np.uint64(0)
     taken: np.uint64 = np.uint64(0)
-    while True:
+    for _ in range(span[0], span[1]):
+        here = np.uintp(best)
+        tiou, passed = tious[here], np.uint64(0)
         for t in range(len(thresholds)):
-            if tious[best] < thresholds[t]:
-                searching &= ~(np.uint64(1) << np.uint64(t))
-        fresh = searching & ~locks[best]
-        locks[best] |= fresh
+            passed |= bits[t] if tiou >= thresholds[t] else np.uint64(0)
+        searching &= passed
+        fresh = searching & ~locks[here]
+        locks[here] |= fresh
         taken |= fresh
         searching &= ~fresh
         if searching == np.uint64(0):
-            return taken
-        # Every threshold is above -1: what has been looked at ends the search when it comes up again.
-        tious[best] = -1.0
+            break
+        # Every threshold is above -1: what has been looked at does not come up again before the others.
+        tious[here] = -1.0
         best = _latest_of_largest(tious, span)
+    return taken
 
 
 @njit(cache=True, nogil=True)
