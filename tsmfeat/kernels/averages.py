@@ -124,7 +124,8 @@ def order_segments(rows: Rows) -> Indexes:
     layout = _plan_keys(rows)
     if layout is None:
         return np.lexsort((rows.end, rows.start, rows.label, rows.video))
-    keys = _pack_keys(rows, layout)
+    keys = np.empty(len(rows.start), np.int64)
+    _pack_keys(rows, layout, keys)
     keys.sort()
     return _unpack_rows(keys, layout.row_bits, rows)
 
@@ -145,13 +146,11 @@ def _plan_keys(rows: Rows) -> KeyLayout | None:
 
 
 @njit(cache=True, nogil=True)
-def _pack_keys(rows: Rows, layout: KeyLayout) -> Indexes:
-    keys = np.empty(len(rows.start), np.int64)
+def _pack_keys(rows: Rows, layout: KeyLayout, keys: Indexes) -> None:
     for row in range(len(keys)):
         group = np.int64(rows.video[row]) * layout.num_labels + rows.label[row]
         start = np.int64((rows.start[row] - layout.earliest) * layout.scale)
         keys[row] = (((group << layout.start_bits) | start) << layout.row_bits) | row
-    return keys
 
 
 @njit(cache=True, nogil=True)
