@@ -14,24 +14,26 @@ from videos import FPS, make_video
 
 from tsmfeat.video.assembling import assemble_clips, wanted_frames
 from tsmfeat.video.clips import plan_clips_ticks
-from tsmfeat.video.decoding import VideoDecoder
+from tsmfeat.video.decoding import choose_decoder
 from tsmfeat.video.geometry import parse_geometry
+from tsmfeat.video.pictures import Resizing
 from tsmfeat.video.probing import probe_video
 
 # Height, width, frames.
 SIZES = ((240, 320, 600), (720, 1280, 300), (1080, 1920, 150))
 QUICK_SIZES = ((32, 48, 30), (48, 64, 30))
 STEP_SECONDS, NUM_FRAMES, GEOMETRY = 0.5, 8, "square256"
-OURS, LIMIT = "tsmfeat, PyAV, pil", "decode only, PyAV"
+LIMIT = "decode only, PyAV"
 
 
-def read_clips(path: Path) -> int:
+def read_clips(path: Path, decoder_name: str, resize_filter: str) -> int:
     """Decode a video and make its clips as an extraction does, in this process; return the number of frames decoded."""
     probe = probe_video(path)
     ticks, unit, grid = probe.ticks, probe.tick_seconds, probe.grid(STEP_SECONDS)
     plans = [plan_clips_ticks(ticks, unit, grid, NUM_FRAMES, None)]
-    with VideoDecoder(probe) as decoder:
-        for _ in assemble_clips(decoder.frames(wanted_frames(plans)), plans, [parse_geometry(GEOMETRY)]):
+    resizings = [Resizing(parse_geometry(GEOMETRY), resize_filter)]
+    with choose_decoder(probe, decoder_name, resizings) as decoder:
+        for _ in assemble_clips(decoder.pictures(wanted_frames(plans)), plans, resizings):
             pass
         return decoder.quality(0.0).num_frames_decoded
 
@@ -43,8 +45,14 @@ def decode_only(path: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-# What reads a video: a further decoder or resize filter is a line here.
-READERS: dict[str, Callable[[Path], int]] = {OURS: read_clips, LIMIT: decode_only}
+# What reads a video: a further decoder or filter is a line here.
+READERS: dict[str, Callable[[Path], int]] = {
+    "tsmfeat, PyAV, pil": partial(read_clips, decoder_name="pyav", resize_filter="pil"),
+    "tsmfeat, PyAV, reader": partial(read_clips, decoder_name="pyav", resize_filter="reader"),
+    "tsmfeat, decord, pil": partial(read_clips, decoder_name="decord", resize_filter="pil"),
+    "tsmfeat, decord, reader": partial(read_clips, decoder_name="decord", resize_filter="reader"),
+    LIMIT: decode_only,
+}
 
 
 def measure(setting: Setting) -> Report:
@@ -75,7 +83,7 @@ def _measure_size(folder: Path, height: int, width: int, count: int, setting: Se
 def _peak_megabytes(folder: Path, length: int, seed: int) -> int:
     path = make_video(folder / f"long{length}.mp4", 240, 320, length, seed)
     script = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import bench_decode, pathlib; "
-    script += f"bench_decode.read_clips(pathlib.Path({str(path)!r}))"
+    script += f"bench_decode.read_clips(pathlib.Path({str(path)!r}), 'pyav', 'pil')"
     return round(run_command([PYTHON, "-c", script]).peak_bytes / 1e6)
 
 
