@@ -26,17 +26,15 @@ def measure(setting: Setting) -> Report:
     """Time evaluations: small ones against the peers, large ones against one sort."""
     small = [_measure_small(*size, setting) for size in (QUICK_SIZES if setting.quick else SIZES)]
     large = [_measure_large(*size, setting) for size in (QUICK_LARGE if setting.quick else LARGE)]
-    goals = [judge(Goal("AP, stand-in for the official evaluators", SERIAL, OURS, 1000, 2500), small[-1])]
-    goals += [
-        judge(Goal("AP, official evaluator", who, OURS, 1000, 2500), small[-1])
-        for who in small[-1].costs
-        if who not in (OURS, SERIAL, NUMPY)
-    ]
+    official = [who for who in small[-1].costs if who not in (OURS, SERIAL, NUMPY)]
+    goals = [judge(Goal("AP, official evaluator", who, OURS, 1000, 2500), small[-1]) for who in official]
     goals.append(judge(Goal("AP, plain numpy", NUMPY, OURS, 30, 100), small[-1]))
     goals += [judge(Goal("AP near one sort", OURS, LIMIT, 6, 4, at_most=True), case) for case in large[2:]]
     exponents = {who: growth(small, who, "predictions") for who in small[-1].costs}
     exponents["tsmfeat, large"] = growth(large[:3], OURS, "predictions")
-    return Report([*small, *large], goals, exponents)
+    # The stand-in is many times faster than what it stands for: a goal set for that would say nothing about it.
+    facts = {} if official else {"official evaluator": "not timed: no --peer-dir; the serial loop is no measure for it"}
+    return Report([*small, *large], goals, exponents, facts)
 
 
 def _measure_small(count: int, num_classes: int, num_videos: int, setting: Setting) -> Case:

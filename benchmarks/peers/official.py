@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
-from tsmfeat.values.segments import Segments
 
 FILE = Path("libs/utils/metrics.py")
 
@@ -31,7 +30,7 @@ def load_official(
     if peer_dir is None:
         return {}
     module = _load_file(peer_dir / FILE)
-    predictions, annotations = _to_frame(found.segments), _to_frame(truth.segments)
+    predictions, annotations = _to_frame(found), _to_frame(truth)
     classes = range(len(truth.vocabulary))
 
     def evaluate_officially() -> Floats:
@@ -61,8 +60,11 @@ def _load_file(path: Path) -> ModuleType:
     return module
 
 
-def _to_frame(segments: Segments) -> Any:  # noqa: ANN401 - pandas is no dependency
+def _to_frame(rows: Predictions | Annotations) -> Any:  # noqa: ANN401 - pandas is no dependency
     from pandas import DataFrame
 
-    columns = {"video-id": segments.video, "t-start": segments.start, "t-end": segments.end}
+    segments = rows.segments
+    # Names, as in files: with a number for a video every column would be one, and its rows floats.
+    names = np.array(rows.video_ids, object)[segments.video]
+    columns = {"video-id": names, "t-start": segments.start, "t-end": segments.end}
     return DataFrame({**columns, "label": segments.label, "score": segments.score})
