@@ -124,6 +124,23 @@ def test_long_clusters_are_united_as_short_ones_are(rule):
         assert unite(rule, listed, threshold) == NAIVE_UNIONS[rule](listed, threshold)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), piece), max_size=90), st.sampled_from(THRESHOLDS))
+def test_absorbing_in_place_gives_the_same(listed, threshold):
+    rows = make_rows(sorted({(video, label, *p[:2]): (video, label, *p) for video, label, p in listed}.values()))
+    expected = list_rows(unite_absorb(rows, threshold))
+    assert list_rows(unite_absorb(rows, threshold, in_place=True)) == expected
+
+
+def test_absorbing_a_long_cluster_in_place_gives_the_same():
+    rng = np.random.default_rng(2)
+    rows = make_rows([(0, k // 200, k, k + 4 + k % 7, rng.integers(1, 9) / 8) for k in range(300)])
+    for threshold in (0.9, 0.6, 0.3):
+        copied = make_rows(list_rows(rows))
+        expected = list_rows(unite_absorb(rows, threshold))
+        assert list_rows(unite_absorb(copied, threshold, in_place=True)) == expected
+
+
 @pytest.mark.parametrize(
     "starts",
     [

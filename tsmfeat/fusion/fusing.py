@@ -118,9 +118,10 @@ def _scale_rows(
 def _unite(rows: Rows, options: FusionOptions) -> Rows:
     if options.fusion_tiou is None or options.union == "none":
         return rows
-    unite = {"absorb": unite_absorb, "components": unite_components, "sweep": unite_sweep}[options.union]
-    united: Rows = unite(rows, float(options.fusion_tiou))
-    return united
+    threshold = float(options.fusion_tiou)
+    if options.union == "absorb":
+        return unite_absorb(rows, threshold, in_place=True)  # the averages are nobody else's
+    return {"components": unite_components, "sweep": unite_sweep}[options.union](rows, threshold)
 
 
 def _to_segments(rows: Rows, unit: float) -> Segments:
