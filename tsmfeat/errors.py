@@ -48,9 +48,21 @@ class IncompleteError(TsmfeatError):
 
 
 class InputError(TsmfeatError):
-    """Input data that is invalid or damaged."""
+    """Input data that is invalid or damaged.
+
+    Parameters
+    ----------
+    message, hint
+        As in `TsmfeatError`.
+    problems
+        All that was found where a message names only the first: each with its place and the rule it breaks.
+    """
 
     exit_code = 4
+
+    def __init__(self, message: str, hint: str = "", problems: Iterable[str] = ()) -> None:
+        super().__init__(message, hint)
+        self.problems = tuple(problems)
 
 
 class VideoError(InputError):

@@ -180,7 +180,7 @@ def refuse_problems(path: Path, problems: Sequence[str]) -> None:
         return
     if len(problems) == 1:
         place = str(path) if problems[0].startswith(":") else f"{path}: "
-        raise InputError(f"{place}{problems[0]}", "mend the file, or make it again")
+        raise InputError(f"{place}{problems[0]}", "mend the file, or make it again", problems)
     listed = "; ".join(path.name + line if line.startswith(":") else line for line in problems[:_MAX_LISTED])
     more = f"; and {len(problems) - _MAX_LISTED} more" if len(problems) > _MAX_LISTED else ""
-    raise InputError(f"{path}: {len(problems)} problems: {listed}{more}", "mend the file, or make it again")
+    raise InputError(f"{path}: {len(problems)} problems: {listed}{more}", "mend the file, or make it again", problems)
