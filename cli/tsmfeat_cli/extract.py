@@ -9,9 +9,20 @@ import typer
 from tsmfeat.errors import ConfigurationError, IncompleteError
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import PRECISIONS, SHIFTS, TRUNKS, TrunkOptions
-from tsmfeat.video.options import DECODERS, RESIZE_FILTERS, RESIZES, VideoOptions
-from tsmfeat.workflows.options import ID_RULES, ExtractOptions
+from tsmfeat.video.options import RESIZE_FILTERS, RESIZES, VideoOptions
+from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_whole_or_auto
+from tsmfeat_cli.shared_options import (
+    AllowPartial,
+    BatchSize,
+    Decoder,
+    Device,
+    IdRule,
+    MaxBad,
+    ReaderMemory,
+    ReaderTimeout,
+    Workers,
+)
 from tsmfeat_cli.signals import StopSignals
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
@@ -50,28 +61,16 @@ def command(
     precision: Annotated[
         str, typer.Option("--precision", help=f"{', '.join(PRECISIONS)}; auto: bf16 on CUDA, fp32 on CPU.")
     ] = TrunkOptions.precision,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = TrunkOptions.device,
-    batch_size: Annotated[str, typer.Option("--batch-size", help="Clips a forward pass, or auto.")] = "auto",
-    workers: Annotated[str, typer.Option("--workers", help="Reader processes, or auto.")] = "auto",
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Keep truncated and corrupt videos, marked as such.")
-    ] = VideoOptions.allow_partial,
-    max_bad: Annotated[
-        float, typer.Option("--max-bad", help="Share of bad packets above which a video is corrupt.")
-    ] = VideoOptions.max_bad,
-    decoder: Annotated[
-        str, typer.Option("--decoder", help=f"{', '.join(DECODERS)}; decord reads only what is safe for it.")
-    ] = VideoOptions.decoder,
-    reader_memory: Annotated[
-        float, typer.Option("--reader-memory", help="GB a reader may use; a video that needs more fails.")
-    ] = VideoOptions.reader_memory_gb,
-    reader_timeout: Annotated[
-        float, typer.Option("--reader-timeout", help="Seconds without a sign of life after which a reader is ended.")
-    ] = VideoOptions.reader_timeout_seconds,
+    device: Device = TrunkOptions.device,
+    batch_size: BatchSize = "auto",
+    workers: Workers = "auto",
+    allow_partial: AllowPartial = VideoOptions.allow_partial,
+    max_bad: MaxBad = VideoOptions.max_bad,
+    decoder: Decoder = VideoOptions.decoder,
+    reader_memory: ReaderMemory = VideoOptions.reader_memory_gb,
+    reader_timeout: ReaderTimeout = VideoOptions.reader_timeout_seconds,
     view: Annotated[str, typer.Option("--view", help="Name of the view, part of the features' identity.")] = "",
-    id_rule: Annotated[
-        str, typer.Option("--id", help=f"{' or '.join(ID_RULES)}: what a video of a folder is called.")
-    ] = ExtractOptions.id_rule,
+    id_rule: IdRule = ExtractOptions.id_rule,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try videos again that failed before.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew instead of resuming.")] = False,
     as_json: Json = False,

@@ -7,12 +7,26 @@ from typing import Annotated
 import typer
 
 from tsmfeat.errors import IncompleteError
-from tsmfeat.fusion.options import FUSIONS, MISSING, UNIONS, FusionOptions
-from tsmfeat.localization.options import LOCALIZE, TAILS, LocalizationOptions
+from tsmfeat.fusion.options import FusionOptions
+from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.protocols import PROTOCOLS
-from tsmfeat.workflows.options import WEIGHTINGS, ScoreOptions
+from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers
 from tsmfeat_cli.score_tables import describe_scores
+from tsmfeat_cli.shared_options import (
+    Fusion,
+    FusionTiou,
+    Localize,
+    MaxGap,
+    MinDuration,
+    Missing,
+    Smooth,
+    Tail,
+    Threshold,
+    Union,
+    Weights,
+    parse_weights,
+)
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
 
@@ -46,29 +60,17 @@ def command(
     tiou: Annotated[
         str, typer.Option("--tiou", help="Thresholds, such as 0.5,0.75,0.95. Default: the protocol's.")
     ] = "",
-    weights: Annotated[str, typer.Option("--weights", help=f"{', '.join(WEIGHTINGS)}, or numbers: 0.6,0.4.")] = str(
-        ScoreOptions.weights
-    ),
-    fusion: Annotated[str, typer.Option("--fusion", help=", ".join(FUSIONS))] = FusionOptions.fusion,
-    fusion_tiou: Annotated[
-        float | None, typer.Option("--fusion-tiou", help="Same-class segments above this tIoU become their union.")
-    ] = FusionOptions.fusion_tiou,
-    missing: Annotated[str, typer.Option("--missing", help=f"{', '.join(MISSING)}.")] = FusionOptions.missing,
-    union: Annotated[str, typer.Option("--union", help=f"{', '.join(UNIONS)}.")] = FusionOptions.union,
-    localize: Annotated[str, typer.Option("--localize", help=f"{', '.join(LOCALIZE)}.")] = LocalizationOptions.localize,
-    threshold: Annotated[
-        float, typer.Option("--threshold", help="Score for --localize threshold.")
-    ] = LocalizationOptions.threshold,
-    smooth: Annotated[
-        str, typer.Option("--smooth", help="none, or mean:K over K intervals.")
-    ] = LocalizationOptions.smooth,
-    max_gap: Annotated[
-        int, typer.Option("--max-gap", help="Background intervals a segment may bridge.")
-    ] = LocalizationOptions.max_gap,
-    min_duration: Annotated[
-        float, typer.Option("--min-duration", help="Seconds; shorter segments are left out.")
-    ] = LocalizationOptions.min_duration,
-    tail: Annotated[str, typer.Option("--tail", help=f"{', '.join(TAILS)}.")] = LocalizationOptions.tail,
+    weights: Weights = str(ScoreOptions.weights),
+    fusion: Fusion = FusionOptions.fusion,
+    fusion_tiou: FusionTiou = FusionOptions.fusion_tiou,
+    missing: Missing = FusionOptions.missing,
+    union: Union = FusionOptions.union,
+    localize: Localize = LocalizationOptions.localize,
+    threshold: Threshold = LocalizationOptions.threshold,
+    smooth: Smooth = LocalizationOptions.smooth,
+    max_gap: MaxGap = LocalizationOptions.max_gap,
+    min_duration: MinDuration = LocalizationOptions.min_duration,
+    tail: Tail = LocalizationOptions.tail,
     per_class: Annotated[bool, typer.Option("--per-class", help="Show the AP of every class.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for scores.json, predictions.json and per_class.csv.")
@@ -97,7 +99,7 @@ def command(
         protocol,
         parse_numbers(tiou, "--tiou") if tiou else None,
         subset,
-        weights if weights in WEIGHTINGS else parse_numbers(weights, "--weights"),
+        parse_weights(weights),
         strict,
         classes,
     )

@@ -1,0 +1,54 @@
+"""Options that several commands take: the words and the help of each stand here once, its default in its stage."""
+
+from typing import Annotated
+
+import typer
+
+from tsmfeat.fusion.options import FUSIONS, MISSING, UNIONS
+from tsmfeat.localization.options import LOCALIZE, TAILS
+from tsmfeat.video.options import DECODERS
+from tsmfeat.workflows.options import ID_RULES, WEIGHTINGS
+from tsmfeat_cli.common import parse_numbers
+
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+BatchSize = Annotated[str, typer.Option("--batch-size", help="Clips a forward pass, or auto.")]
+Workers = Annotated[str, typer.Option("--workers", help="Reader processes, or auto.")]
+AllowPartial = Annotated[
+    bool, typer.Option("--allow-partial", help="Keep truncated and corrupt videos, marked as such.")
+]
+MaxBad = Annotated[float, typer.Option("--max-bad", help="Share of bad packets above which a video is corrupt.")]
+Decoder = Annotated[
+    str, typer.Option("--decoder", help=f"{', '.join(DECODERS)}; decord reads only what is safe for it.")
+]
+ReaderMemory = Annotated[
+    float, typer.Option("--reader-memory", help="GB a reader may use; a video that needs more fails.")
+]
+ReaderTimeout = Annotated[
+    float, typer.Option("--reader-timeout", help="Seconds without a sign of life after which a reader is ended.")
+]
+IdRule = Annotated[str, typer.Option("--id", help=f"{' or '.join(ID_RULES)}: what a video of a folder is called.")]
+
+Weights = Annotated[str, typer.Option("--weights", help=f"{', '.join(WEIGHTINGS)}, or numbers: 0.6,0.4.")]
+Fusion = Annotated[str, typer.Option("--fusion", help=", ".join(FUSIONS))]
+FusionTiou = Annotated[
+    float | None, typer.Option("--fusion-tiou", help="Same-class segments above this tIoU become their union.")
+]
+Missing = Annotated[str, typer.Option("--missing", help=f"{', '.join(MISSING)}.")]
+Union = Annotated[str, typer.Option("--union", help=f"{', '.join(UNIONS)}.")]
+Localize = Annotated[str, typer.Option("--localize", help=f"{', '.join(LOCALIZE)}.")]
+Threshold = Annotated[float, typer.Option("--threshold", help="Score for --localize threshold.")]
+Smooth = Annotated[str, typer.Option("--smooth", help="none, or mean:K over K intervals.")]
+MaxGap = Annotated[int, typer.Option("--max-gap", help="Background intervals a segment may bridge.")]
+MinDuration = Annotated[float, typer.Option("--min-duration", help="Seconds; shorter segments are left out.")]
+Tail = Annotated[str, typer.Option("--tail", help=f"{', '.join(TAILS)}.")]
+
+
+def parse_weights(text: str) -> str | tuple[float, ...]:
+    """Return the name of a weighting, or the numbers of a comma list.
+
+    Examples
+    --------
+    >>> parse_weights("equal"), parse_weights("3,1")
+    ('equal', (3.0, 1.0))
+    """
+    return text if text in WEIGHTINGS else parse_numbers(text, "--weights")
