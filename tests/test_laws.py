@@ -19,7 +19,15 @@ from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.options import VideoOptions
-from tsmfeat.workflows.options import ConvertOptions, DemoOptions, ExtractOptions, FitOptions, ScoreOptions
+from tsmfeat.workflows.options import (
+    ConvertOptions,
+    DemoOptions,
+    ExtractOptions,
+    FitOptions,
+    PredictOptions,
+    ScoreOptions,
+    ValidateOptions,
+)
 from tsmfeat_cli.lazy import COMMANDS
 from tsmfeat_cli.main import app
 
@@ -66,6 +74,8 @@ COMMAND_WORDS = {
     "extract": ["extract", "videos", "-o", "out.h5", "--checkpoint", "random:0"],
     "fit-heads": ["fit-heads", "features.h5", "--annotations", "gt.json"],
     "score": ["score", "heads.safetensors", "--annotations", "gt.json"],
+    "predict": ["predict", "features.h5", "--heads", "heads.safetensors", "-o", "predictions.json"],
+    "validate": ["validate", "features.h5"],
     "demo": ["demo"],
 }
 JOBS = {
@@ -73,6 +83,8 @@ JOBS = {
     "extract": ("tsmfeat.workflows.extraction", "extract"),
     "fit-heads": ("tsmfeat.workflows.fitting", "fit_heads"),
     "score": ("tsmfeat.workflows.scoring", "score"),
+    "predict": ("tsmfeat.workflows.prediction", "predict"),
+    "validate": ("tsmfeat.workflows.validation", "validate"),
     "demo": ("tsmfeat.workflows.demonstration", "render_dataset"),
 }
 DEFAULTS = {
@@ -80,6 +92,8 @@ DEFAULTS = {
     "extract": ExtractOptions(TrunkOptions(checkpoint="random:0")),
     "fit-heads": FitOptions(),
     "score": ScoreOptions(),
+    "predict": PredictOptions(),
+    "validate": ValidateOptions(),
     "demo": DemoOptions(),
 }
 OTHERS = {
@@ -130,6 +144,45 @@ OTHERS = {
             "c",
         ),
     ),
+    "predict": (
+        "--localize threshold --threshold 0.3 --max-gap 2 --min-duration 1.5 --tail extend --smooth mean:3 "
+        "--fusion none --fusion-tiou 0.4 --missing present --union sweep --weights 0.6,0.4 --video a "
+        "--format csv --classes c.txt --sample s.csv --checkpoint random:3 --features-out kept.h5 --id path "
+        "--device cpu --batch-size 7 "
+        "--workers 3 --allow-partial --max-bad 0.2 --decoder decord --reader-memory 2 --reader-timeout 9",
+        PredictOptions(
+            LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
+            FusionOptions("none", 0.4, "present", "sweep"),
+            (0.6, 0.4),
+            ("a",),
+            "csv",
+            "c.txt",
+            "s.csv",
+            ("random:3",),
+            "kept.h5",
+            "path",
+            "cpu",
+            7,
+            VideoOptions(
+                allow_partial=True,
+                max_bad=0.2,
+                workers=3,
+                decoder="decord",
+                reader_memory_gb=2.0,
+                reader_timeout_seconds=9.0,
+            ),
+        ),
+    ),
+    "validate": (
+        "--against gt.json --classes c.txt --deep --workers 3 --max-bad 0.2 --decoder decord --reader-memory 2 "
+        "--reader-timeout 9",
+        ValidateOptions(
+            "gt.json",
+            "c.txt",
+            True,
+            VideoOptions(max_bad=0.2, workers=3, decoder="decord", reader_memory_gb=2.0, reader_timeout_seconds=9.0),
+        ),
+    ),
     "demo": ("--num-videos 12 --seed 5", DemoOptions(12, 5)),
 }
 
@@ -176,6 +229,9 @@ ALWAYS_DEFAULT = {
     "extract": {"trunk.checkpoint", "trunk.shift_div", "store.part_bytes", "store.part_seconds"},
     "fit-heads": {"heads.head"},
     "score": {"fusion.decimals"},
+    # The geometry of frames is that of the heads.
+    "predict": {"fusion.decimals", "video.resize", "video.resize_filter"},
+    "validate": {"video.resize", "video.resize_filter", "video.allow_partial"},
     "demo": {"step_seconds", "trunk", "num_frames", "resize", "epochs", "lr", "dropout"},
 }
 
@@ -214,7 +270,7 @@ def test_the_public_names_are_all_there_and_the_right_objects():
         found = getattr(tsmfeat, name)
         assert found.__name__ == name
         assert found is getattr(importlib.import_module(found.__module__), name)
-    for name in ("extract", "fit_heads", "inspect", "score"):
+    for name in ("extract", "fit_heads", "inspect", "predict", "score", "validate"):
         job = getattr(tsmfeat.workflows, name)
         assert callable(job)
         assert job.__name__ == name
@@ -273,7 +329,7 @@ def test_package_inits_hold_nothing_but_a_docstring():
             assert isinstance(body[0], ast.Expr), path
 
 
-@pytest.mark.parametrize("module", ["extract", "fit_heads", "score", "convert", "demo"])
+@pytest.mark.parametrize("module", ["extract", "fit_heads", "score", "predict", "validate", "convert", "demo"])
 def test_no_command_has_a_number_of_its_own_as_a_default(module):
     tree = ast.parse(Path(importlib.import_module(f"tsmfeat_cli.{module}").__file__).read_text())
     command = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "command")

@@ -88,7 +88,7 @@ def test_the_annotations_of_the_readme_are_readable(tmp_path):
 
 @pytest.mark.golden
 def test_every_example_of_the_help_runs(folder):
-    for name in ("extract", "fit-heads", "score", "inspect"):
+    for name in ("extract", "fit-heads", "score", "predict", "inspect", "validate"):
         shown = " ".join(run_in(folder, f"tsmfeat {name} --help").stdout.split())
         example = re.search(r"Example: (tsmfeat .*?) ╭", shown)
         assert example, shown

@@ -23,7 +23,9 @@ COMMANDS = {
     "extract": ("tsmfeat_cli.extract", "Run a trunk once per interval of every video; embeddings go to HDF5."),
     "fit-heads": ("tsmfeat_cli.fit_heads", "Train multi-task heads on stored features, in seconds."),
     "score": ("tsmfeat_cli.score", "From heads or prediction files to segments, fusion, mAP and the final score."),
-    "inspect": ("tsmfeat_cli.inspect", "Show what a feature store, or a running extract, holds."),
+    "predict": ("tsmfeat_cli.predict", "Segments in features or raw videos, without annotations."),
+    "inspect": ("tsmfeat_cli.inspect", "Show what a store, heads, a checkpoint, labels or a video hold."),
+    "validate": ("tsmfeat_cli.validate", "Check files of any kind, and list all problems at once."),
     "doctor": ("tsmfeat_cli.doctor", "Tell what this machine has and lacks, and compare the decoders on a video."),
     "convert": (
         "tsmfeat_cli.convert",

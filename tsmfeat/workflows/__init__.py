@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from tsmfeat.workflows.extraction import extract as extract
     from tsmfeat.workflows.fitting import fit_heads as fit_heads
     from tsmfeat.workflows.inspection import inspect as inspect
+    from tsmfeat.workflows.prediction import predict as predict
     from tsmfeat.workflows.scoring import score as score
+    from tsmfeat.workflows.validation import validate as validate
 
 _HOMES = {
     "convert": "tsmfeat.workflows.conversion",
@@ -20,9 +22,11 @@ _HOMES = {
     "extract": "tsmfeat.workflows.extraction",
     "fit_heads": "tsmfeat.workflows.fitting",
     "inspect": "tsmfeat.workflows.inspection",
+    "predict": "tsmfeat.workflows.prediction",
     "score": "tsmfeat.workflows.scoring",
+    "validate": "tsmfeat.workflows.validation",
 }
-__all__ = ["convert", "doctor", "extract", "fit_heads", "inspect", "score"]
+__all__ = ["convert", "doctor", "extract", "fit_heads", "inspect", "predict", "score", "validate"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything

@@ -171,6 +171,68 @@ class ScoreOptions:
 
 
 @dataclass(frozen=True)
+class PredictOptions:
+    """How features or raw videos become a prediction file.
+
+    Parameters
+    ----------
+    localization, fusion
+        Options of the stages.
+    weights
+        As in `ScoreOptions`, a number a heads checkpoint.
+    video_ids
+        Stored videos to predict; empty: all.
+    format_name
+        Form of the prediction file (`tsmfeat.formats.options.FORMATS_OF`); empty: that of its suffix.
+    classes, sample
+        For forms that hold class ids: file of class names; BinEgo-360's sample submission, whose rows are written.
+    checkpoints
+        Weights of the trunks that raw videos need, as in `TrunkOptions`; each spec takes those of its digest.
+    features_out
+        Where the features of raw videos stay; empty: they are removed.
+    id_rule, device, batch_size, video
+        For raw videos, as in `ExtractOptions` and its stages. The frames' geometry is that of the heads.
+    """
+
+    localization: LocalizationOptions = field(default_factory=LocalizationOptions)
+    fusion: FusionOptions = field(default_factory=FusionOptions)
+    weights: str | tuple[float, ...] = "equal"
+    video_ids: tuple[str, ...] = ()
+    format_name: str = ""
+    classes: str = ""
+    sample: str = ""
+    checkpoints: tuple[str, ...] = ()
+    features_out: str = ""
+    id_rule: str = ExtractOptions.id_rule
+    device: str = TrunkOptions.device
+    batch_size: int | None = TrunkOptions.batch_size
+    video: VideoOptions = field(default_factory=VideoOptions)
+
+
+@dataclass(frozen=True)
+class ValidateOptions:
+    """How thoroughly files are checked.
+
+    Parameters
+    ----------
+    against
+        A feature store, annotations, or a sample submission of BinEgo-360 that the files should agree with; empty:
+        each file by itself.
+    classes
+        File of class names: annotations may hold no others.
+    deep
+        Whether every checksum is verified and every frame decoded.
+    video
+        Of decoding frames: readers, and the share of bad packets that is borne.
+    """
+
+    against: str = ""
+    classes: str = ""
+    deep: bool = False
+    video: VideoOptions = field(default_factory=VideoOptions)
+
+
+@dataclass(frozen=True)
 class DemoOptions:
     """What the demo renders and how it fits; chosen on its validation videos.
 

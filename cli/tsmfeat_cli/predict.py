@@ -1,0 +1,152 @@
+"""`tsmfeat predict`: features or raw videos, and heads → a prediction file."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tsmfeat.errors import IncompleteError
+from tsmfeat.formats.options import FORMATS_OF
+from tsmfeat.fusion.options import FusionOptions
+from tsmfeat.localization.options import LocalizationOptions
+from tsmfeat.video.options import VideoOptions
+from tsmfeat.workflows.options import PredictOptions
+from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_whole_or_auto
+from tsmfeat_cli.shared_options import (
+    AllowPartial,
+    BatchSize,
+    Decoder,
+    Device,
+    Fusion,
+    FusionTiou,
+    IdRule,
+    Localize,
+    MaxBad,
+    MaxGap,
+    MinDuration,
+    Missing,
+    ReaderMemory,
+    ReaderTimeout,
+    Smooth,
+    Tail,
+    Threshold,
+    Union,
+    Weights,
+    Workers,
+    parse_weights,
+)
+from tsmfeat_cli.signals import StopSignals
+from tsmfeat_cli.stdout import write_data
+from tsmfeat_cli.terminal import TerminalProgress
+
+if TYPE_CHECKING:
+    from tsmfeat.workflows.prediction import PredictReport
+
+
+def command(
+    sources: Annotated[
+        list[str], typer.Argument(help="Feature stores; or raw videos: files, folders, glob patterns, .txt lists, -.")
+    ],
+    heads: Annotated[list[Path], typer.Option("--heads", help="Heads checkpoint; repeat it: several are fused.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The prediction file to write.")],
+    format_name: Annotated[
+        str, typer.Option("--format", help=f"{', '.join(FORMATS_OF['predictions'])}. Default: by the suffix of --out.")
+    ] = PredictOptions.format_name,
+    classes: Annotated[
+        str, typer.Option("--classes", help="File of class names, for forms that hold class ids.")
+    ] = PredictOptions.classes,
+    sample: Annotated[
+        str, typer.Option("--sample", help="Sample submission of BinEgo-360: its rows are written.")
+    ] = PredictOptions.sample,
+    video: Annotated[
+        list[str] | None, typer.Option("--video", help="Predict this stored video only; repeatable.")
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option("--checkpoint", help="Of raw videos: the trunk's FILE or random:SEED; one for each trunk."),
+    ] = None,
+    features_out: Annotated[
+        str,
+        typer.Option("--features-out", help="Keep the features of raw videos: X.h5, or a folder."),
+    ] = PredictOptions.features_out,
+    weights: Weights = str(PredictOptions.weights),
+    fusion: Fusion = FusionOptions.fusion,
+    fusion_tiou: FusionTiou = FusionOptions.fusion_tiou,
+    missing: Missing = FusionOptions.missing,
+    union: Union = FusionOptions.union,
+    localize: Localize = LocalizationOptions.localize,
+    threshold: Threshold = LocalizationOptions.threshold,
+    smooth: Smooth = LocalizationOptions.smooth,
+    max_gap: MaxGap = LocalizationOptions.max_gap,
+    min_duration: MinDuration = LocalizationOptions.min_duration,
+    tail: Tail = LocalizationOptions.tail,
+    id_rule: IdRule = PredictOptions.id_rule,
+    device: Device = PredictOptions.device,
+    batch_size: BatchSize = "auto",
+    workers: Workers = "auto",
+    allow_partial: AllowPartial = VideoOptions.allow_partial,
+    max_bad: MaxBad = VideoOptions.max_bad,
+    decoder: Decoder = VideoOptions.decoder,
+    reader_memory: ReaderMemory = VideoOptions.reader_memory_gb,
+    reader_timeout: ReaderTimeout = VideoOptions.reader_timeout_seconds,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    config: Config = None,
+) -> None:
+    """Predict segments in stored features or raw videos; no annotations are needed.
+
+    Raw videos are embedded on the fly with the spec the heads were fitted on. Several heads are fused.
+
+    Example: tsmfeat predict features.h5 --heads heads.safetensors -o predictions.json
+    """
+    options = PredictOptions(
+        LocalizationOptions(localize, threshold, max_gap, min_duration, tail, smooth),
+        FusionOptions(fusion, fusion_tiou, missing, union),
+        parse_weights(weights),
+        tuple(video or ()),
+        format_name,
+        classes,
+        sample,
+        tuple(checkpoint or ()),
+        features_out,
+        id_rule,
+        device,
+        parse_whole_or_auto(batch_size, "--batch-size"),
+        VideoOptions(
+            allow_partial=allow_partial,
+            max_bad=max_bad,
+            workers=parse_whole_or_auto(workers, "--workers"),
+            decoder=decoder,
+            reader_memory_gb=reader_memory,
+            reader_timeout_seconds=reader_timeout,
+        ),
+    )
+    with StopSignals() as stop, TerminalProgress(quiet) as progress:
+        # Loading torch takes seconds: a signal that comes meanwhile counts too.
+        from tsmfeat.workflows.prediction import predict
+
+        report = predict(sources, heads, out, options, progress, should_stop=lambda: stop.caught is not None)
+    if as_json:
+        write_data(json.dumps(report.to_dict()))
+    if stop.caught is not None and report.stopped:
+        kept = "; finished features are kept: run the same command again to go on" if features_out else ""
+        progress.warn(f"stopped; {out} is not written{kept}")
+        raise typer.Exit(128 + stop.caught)
+    _summarize(report, progress)
+    if report.failed:
+        raise typer.Exit(IncompleteError.exit_code)
+
+
+def _summarize(report: "PredictReport", progress: TerminalProgress) -> None:
+    found = report.to_dict()
+    progress.note(
+        f"{report.out}: {found['num_segments']:,} segments in {found['num_videos']:,} videos; {report.seconds:.1f} s"
+    )
+    if report.failed:
+        progress.warn(f"{len(report.failed)} videos could not be read and have no predictions")
+        for failure in report.failed:
+            progress.note(f"failed: {failure['path']}: {failure['reason']}")
+    progress.note("next: " + command_line("score", report.out, "--annotations", "gt.json"))

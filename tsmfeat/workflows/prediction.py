@@ -1,0 +1,193 @@
+"""Features or raw videos, and heads, become a prediction file: no annotations are needed."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError, did_you_mean
+from tsmfeat.fusion.fusing import fuse
+from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
+from tsmfeat.store.reader import FeatureStore
+from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.progress import Progress, Silence
+from tsmfeat.workflows.ensembles import match_stores, predict_segments, weigh_sources
+from tsmfeat.workflows.feature_sources import OpenedFeatures, open_sources
+from tsmfeat.workflows.kinds import KIND_NAMES, recognize
+from tsmfeat.workflows.options import PredictOptions
+from tsmfeat.workflows.prediction_files import (
+    rehearse_writing,
+    require_prediction_output,
+    write_prediction_file,
+)
+
+_SILENCE = Silence()
+
+
+@dataclass(frozen=True, eq=False)
+class PredictReport:
+    """What `predict` did.
+
+    Parameters
+    ----------
+    out
+        The prediction file; not written by a stopped run.
+    predictions
+        What it holds; None after a stopped run.
+    heads, weights
+        The checkpoints, and the weight of each (their sum is 1).
+    failed
+        ``{"path", "reason"}`` of each raw video that could not be read; the others are predicted.
+    options
+        As resolved.
+    seconds
+        Wall time.
+    """
+
+    out: str
+    predictions: Predictions | None
+    heads: tuple[str, ...]
+    weights: tuple[float, ...]
+    failed: tuple[dict[str, str], ...]
+    options: PredictOptions
+    seconds: float
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was asked to stop before its end."""
+        return self.predictions is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of ``tsmfeat predict --json``."""
+        found = self.predictions
+        return {
+            "out": self.out,
+            "num_videos": 0 if found is None else len(found.video_ids),
+            "num_segments": 0 if found is None else len(found.segments),
+            "heads": list(self.heads),
+            "weights": list(self.weights),
+            "num_failed": len(self.failed),
+            "failed": list(self.failed),
+            "stopped": self.stopped,
+            "options": asdict(self.options),
+            "seconds": self.seconds,
+        }
+
+
+def predict(
+    sources: str | Path | Sequence[str | Path],
+    heads: str | Path | Sequence[str | Path],
+    out: str | Path,
+    options: PredictOptions | None = None,
+    progress: Progress = _SILENCE,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> PredictReport:
+    """Predict segments, and scenes where the heads know them, and write them to a file.
+
+    Parameters
+    ----------
+    sources
+        Feature stores (files, folders of parts, patterns; those of one spec are read as one), or raw videos (files,
+        folders, patterns, lists, as `tsmfeat.workflows.extract` takes them). Raw videos are embedded on the fly with
+        exactly the spec that the heads were fitted on.
+    heads
+        Heads checkpoints, each run on the store of its own spec; several are fused.
+    out
+        The prediction file, written whole at the end or not at all.
+    options
+        `PredictOptions`; its defaults where None.
+    progress
+        Told of every raw video, and of what is missing.
+    should_stop
+        Asked while raw videos are embedded; once true, the run ends and nothing is written.
+
+    Returns
+    -------
+    PredictReport
+
+    Raises
+    ------
+    ConfigurationError
+        Nothing to predict on or with, stores beside raw videos, or options that do not fit them.
+    SpecMismatchError
+        Heads find no store of their spec, or no checkpoint of the trunk they were fitted with.
+    OutputError
+        The file cannot be written.
+    TsmfeatError
+        Files that are missing, damaged or no video.
+    """
+    began = time.monotonic()
+    options, out, paths = options or PredictOptions(), Path(out), _list_paths(heads)
+    require_prediction_output(out)
+    checkpoints = {path: _load_heads(path) for path in paths}
+    weights = _weigh_heads(paths, checkpoints, options)
+    rehearse_writing(out, [checkpoint.vocabulary for checkpoint in checkpoints.values()], options)
+    specs = list(dict.fromkeys(checkpoint.spec for checkpoint in checkpoints.values()))
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_sources(_list_paths(sources), specs, options, progress, should_stop))
+        found = None if opened.stopped else _run_heads(paths, checkpoints, weights, opened, options, progress)
+    if found is not None:
+        write_prediction_file(found, out, options, progress)
+    return PredictReport(str(out), found, tuple(paths), weights, opened.failed, options, time.monotonic() - began)
+
+
+def _list_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
+    return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
+
+
+def _load_heads(path: str) -> HeadsCheckpoint:
+    if Path(path).exists() and (kind := recognize(Path(path))) != "heads":
+        is_source = kind in ("features", "video", "videos")
+        remedy = "name feature stores and videos without an option" if is_source else "check --heads"
+        raise InputError(f"{path}: {KIND_NAMES[kind]}; heads are checkpoints that tsmfeat fit-heads wrote", remedy)
+    return load_heads(Path(path))
+
+
+def _weigh_heads(
+    paths: Sequence[str], checkpoints: Mapping[str, HeadsCheckpoint], options: PredictOptions
+) -> tuple[float, ...]:
+    if not paths:
+        raise ConfigurationError("no heads to predict with", "add --heads heads.safetensors")
+    if len(paths) > 1 and options.fusion.fusion == "none":
+        raise ConfigurationError(
+            f"{len(paths)} heads and --fusion none; only one can be used as it is",
+            "predict with them one by one, or use --fusion paper",
+        )
+    return weigh_sources(paths, checkpoints, options.weights)
+
+
+def _run_heads(
+    paths: Sequence[str],
+    checkpoints: Mapping[str, HeadsCheckpoint],
+    weights: Sequence[float],
+    opened: OpenedFeatures,
+    options: PredictOptions,
+    progress: Progress,
+) -> Predictions:
+    try:
+        store_of = match_stores(checkpoints, opened.stores)
+    except SpecMismatchError as error:
+        raise SpecMismatchError(error.message, "name the store these heads were fitted on") from error
+    used = list(dict.fromkeys(store_of.values()))
+    for store in opened.stores:
+        if store not in used:
+            progress.warn(f"{store.files[0]}: no heads were fitted on its spec; it is left aside")
+    video_ids = _choose_videos(used, options.video_ids)
+    listed = [
+        predict_segments(checkpoints[path], store_of[path], video_ids, options.localization, progress) for path in paths
+    ]
+    return listed[0] if len(listed) == 1 else fuse(listed, weights, options.fusion)
+
+
+def _choose_videos(stores: Sequence[FeatureStore], wanted: Sequence[str]) -> tuple[str, ...]:
+    stored = tuple(dict.fromkeys(video_id for store in stores for video_id in store.video_ids))
+    known = frozenset(stored)
+    for video_id in wanted:
+        if video_id not in known:
+            raise InputError(
+                f"video {video_id!r} is not among the {len(stored):,} stored",
+                did_you_mean(video_id, stored) or "tsmfeat inspect FEATURES shows the ids",
+            )
+    return tuple(dict.fromkeys(wanted)) or stored

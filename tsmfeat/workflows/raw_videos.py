@@ -1,0 +1,135 @@
+"""Raw videos to predict on: embedded with exactly the specs that heads were fitted on."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tsmfeat.errors import ConfigurationError, InputError
+from tsmfeat.store.folders import is_packed_output, output_files
+from tsmfeat.store.reader import FeatureStore, open_features
+from tsmfeat.store.schema import SUFFIX
+from tsmfeat.values.features import FeatureSpec, require_same_spec
+from tsmfeat.values.progress import Progress
+from tsmfeat.workflows.extraction import extract
+from tsmfeat.workflows.options import PredictOptions
+from tsmfeat.workflows.sources import find_videos
+from tsmfeat.workflows.trunk_matching import extract_options, match_trunks
+
+_DIGITS = 8
+
+
+def embed_videos(
+    videos: Sequence[str],
+    specs: Sequence[FeatureSpec],
+    options: PredictOptions,
+    listeners: tuple[Progress, Callable[[], bool]],
+    stack: ExitStack,
+) -> tuple[tuple[FeatureStore, ...], tuple[dict[str, str], ...]]:
+    """Make the features of raw videos, once a spec, and open them.
+
+    Parameters
+    ----------
+    videos
+        As `tsmfeat.workflows.extract` takes them.
+    specs
+        What the heads were fitted on.
+    options
+        Checkpoints, readers, and where the features stay.
+    listeners
+        Progress, and what says that the run is to stop.
+    stack
+        Closes the stores, and removes what is not kept.
+
+    Returns
+    -------
+    stores, failed
+        A store a spec, none after a stopped run; ``{"path", "reason"}`` of each video that cannot be read.
+
+    Raises
+    ------
+    ConfigurationError
+        Options that do not fit.
+    SpecMismatchError
+        No checkpoint has the weights of a spec, or kept features are of another one.
+    InputError
+        No video can be read.
+    """
+    if options.video_ids:
+        raise ConfigurationError(
+            f"--video {options.video_ids[0]} picks from a feature store, and the sources are raw videos",
+            "name the file of the video itself",
+        )
+    _require_videos(videos, specs, options)
+    trunks = match_trunks(specs, options.checkpoints)
+    if options.features_out:
+        places = name_outputs(Path(options.features_out), specs)
+    else:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tsmfeat-predict-")))
+        places = [folder / str(number) for number in range(len(specs))]
+    failed: dict[str, dict[str, str]] = {}
+    for spec, place in zip(specs, places, strict=True):
+        report = extract(videos, place, extract_options(spec, trunks[spec], options), *listeners)
+        if report.stopped:
+            return (), tuple(failed.values())
+        require_same_spec(spec, report.spec, "the heads", "these videos")
+        failed |= {entry["path"]: entry for entry in report.failed}
+    if not all(output_files(place) for place in places):
+        raise _nothing_read(list(failed.values()))
+    stores = tuple(stack.enter_context(open_features(place)) for place in places)
+    return stores, tuple(failed.values())
+
+
+def _require_videos(videos: Sequence[str], specs: Sequence[FeatureSpec], options: PredictOptions) -> None:
+    if "-" not in videos:
+        # What is misspelt should show before a trunk is loaded.
+        find_videos(videos, options.id_rule)
+    elif len(specs) > 1:
+        raise ConfigurationError(
+            f"videos listed on stdin can be read once, and the heads were fitted on {len(specs)} kinds of features",
+            "write the list to a .txt file and name that",
+        )
+
+
+def _nothing_read(failed: Sequence[dict[str, str]]) -> InputError:
+    first = f"{failed[0]['path']}: {failed[0]['reason']}"
+    if len(failed) == 1:
+        return InputError(first, "check that it is a video: tsmfeat validate FILE")
+    return InputError(f"none of {len(failed)} videos can be read; {first}", "tsmfeat validate VIDEOS lists why")
+
+
+def name_outputs(base: Path, specs: Sequence[FeatureSpec]) -> list[Path]:
+    """Return where the features of each spec stay: the path itself for one, files in it for several.
+
+    Specs of one trunk, step and view are told apart by the first digits of their digest.
+
+    Raises
+    ------
+    ConfigurationError
+        Several specs and the name of a file.
+
+    Examples
+    --------
+    >>> one = FeatureSpec("resnet18", "0" * 64, 8, 0.5, 0.5, "square256", "pil", True, 8, "fp32", 512)
+    >>> other = FeatureSpec("resnet18", "0" * 64, 8, 1.0, 1.0, "square256", "pil", True, 8, "fp32", 512, "front")
+    >>> [path.as_posix() for path in name_outputs(Path("kept"), [one, other])]
+    ['kept/resnet18_t0.5.h5', 'kept/resnet18_t1_front.h5']
+    """
+    if len(specs) == 1:
+        return [base]
+    if is_packed_output(base):
+        raise ConfigurationError(
+            f"--features-out {base}: a file, but the heads were fitted on {len(specs)} kinds of features",
+            f"name a folder: --features-out {base.with_suffix('')}",
+        )
+    names = [_name_spec(spec) for spec in specs]
+    unique = [
+        name if names.count(name) == 1 else f"{name}_{spec.digest()[:_DIGITS]}"
+        for name, spec in zip(names, specs, strict=True)
+    ]
+    return [base / f"{name}{SUFFIX}" for name in unique]
+
+
+def _name_spec(spec: FeatureSpec) -> str:
+    view = f"_{spec.view}" if spec.view else ""
+    return f"{spec.trunk}_t{spec.step_seconds:g}{view}"
