@@ -20,6 +20,7 @@ from factories_workflows import (
 from typer.testing import CliRunner
 
 from tsmfeat.errors import CheckpointError, ConfigurationError, InputError, VideoError
+from tsmfeat.files import sha256_file
 from tsmfeat.formats.activitynet import read_annotations, read_predictions
 from tsmfeat.metrics.average_precision import evaluate
 from tsmfeat.trunk.checkpoint import save_trunk
@@ -191,12 +192,33 @@ def test_a_trunk_of_ours_and_of_torch_are_described(tmp_path):
     own, foreign = inspect(tmp_path / "own"), inspect(tmp_path / "torch.pth")
     assert (own["kind"], own["form"], own["header"]["trunk"]) == ("trunk", "safetensors", "resnet18")
     assert (foreign["kind"], foreign["form"], foreign["header"]) == ("trunk", "torch", None)
-    counters = sum(name.endswith("num_batches_tracked") for name in trunk.state_dict())
-    assert foreign["num_tensors"] == own["num_tensors"] + counters == len(trunk.state_dict())
-    assert foreign["num_numbers"] == sum(value.numel() for value in trunk.state_dict().values())
+    values = [value for name, value in trunk.state_dict().items() if not name.endswith("num_batches_tracked")]
+    assert foreign["num_tensors"] == own["num_tensors"] == len(values)
+    assert foreign["num_numbers"] == own["num_numbers"] == sum(value.numel() for value in values)
+    assert (own["trunk"], foreign["trunk"]) == ("resnet18", "resnet18")
+    assert (own["layout"], foreign["layout"]) == ("tsmfeat", "torchvision")
+    assert own["sha256"] == sha256_file(tmp_path / "own")
     assert own["dtypes"] == {"float32": own["num_tensors"]}
     assert "trunk checkpoint, safetensors file" in call("inspect", tmp_path / "own").stdout
     assert "trunk checkpoint, torch file" in call("inspect", tmp_path / "torch.pth").stdout
+
+
+def test_the_shift_an_official_checkpoint_was_trained_with_is_told(tmp_path):
+    trunk = _build_once("resnet18", 2, "random:0", shift=True, shift_div=8)
+    renamed = {
+        f"module.base_model.{name}".replace("conv1.weight", "conv1.net.weight")
+        if "layer" in name
+        else f"module.base_model.{name}": value
+        for name, value in trunk.state_dict().items()
+    }
+    torch.save({"state_dict": renamed}, tmp_path / "tsm.pth.tar")
+    found = inspect(tmp_path / "tsm.pth.tar")
+    assert (found["layout"], found["trunk"]) == ("official TSM", "resnet18")
+    assert found["placement"]["kind"] == "blockres"
+    assert len(found["placement"]["blocks"]) == 8
+    text = call("inspect", tmp_path / "tsm.pth.tar").stdout
+    assert "official TSM" in text
+    assert "blockres" in text
 
 
 class Bomb:

@@ -275,6 +275,18 @@ def test_a_digest_in_a_name_must_fit(tmp_path):
     assert "its name says f37072fd" in found
 
 
+def test_a_torch_file_whose_shapes_tell_its_trunk_must_fill_it(tmp_path):
+    values = _build_once("resnet18", 2, "random:0", shift=True, shift_div=8).state_dict()
+    torch.save(values, tmp_path / "whole.pth")
+    assert problems(tmp_path / "whole.pth") == []
+    torch.save(values | {"bn1.bias": torch.full((64,), float("nan"))}, tmp_path / "nan.pth")
+    (found,) = problems(tmp_path / "nan.pth")
+    assert found.startswith("bn1.bias: NaN or infinity inside")
+    torch.save({name: value for name, value in values.items() if name != "bn1.bias"}, tmp_path / "less.pth")
+    (found,) = problems(tmp_path / "less.pth")
+    assert "does not fit resnet18: missing bn1.bias" in found
+
+
 def test_a_trunk_of_ours_must_fill_its_network(tmp_path, folder):
     trunk = _build_once("resnet18", 2, "random:0", shift=True, shift_div=8)
     save_trunk(tmp_path / "other", trunk, {"trunk": "resnet34"})

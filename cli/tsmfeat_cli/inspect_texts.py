@@ -52,12 +52,11 @@ def _heads(found: Found, verbose: bool) -> list[str]:
 
 
 def _trunk(found: Found, verbose: bool) -> list[str]:
-    header = found["header"] or {}
     lines = [
         f"trunk checkpoint, {found['form']} file: {found['num_tensors']:,} tensors, {found['num_numbers']:,} numbers, "
         f"{found['num_bytes']:,} bytes"
     ]
-    lines += _fields(header) + _fields({"dtypes": found["dtypes"]})
+    lines += _fields({name: found[name] for name in ("trunk", "layout", "placement", "sha256", "dtypes")})
     return [*lines, *(f"  {key}" for key in found["keys"])]
 
 

@@ -64,7 +64,7 @@ def command(
     ] = None,
     checkpoint: Annotated[
         list[str] | None,
-        typer.Option("--checkpoint", help="Of raw videos: the trunk's FILE or random:SEED; one for each trunk."),
+        typer.Option("--checkpoint", help="Of raw videos: the trunk's FILE, imagenet or random:SEED; one a trunk."),
     ] = None,
     features_out: Annotated[
         str,
