@@ -5,16 +5,20 @@ import re
 import shlex
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torchvision.models import resnet50
+from naive_layouts import official_tsm
+from torchvision.models import resnet18, resnet50
 
+from tsmfeat.trunk.tsm import build_trunk
 from tsmfeat.video.encoding import write_video
 from tsmfeat.workflows import extract, fit_heads
 from tsmfeat.workflows.options import ExtractOptions, FitOptions, HeadOptions, TrunkOptions, VideoOptions
+from tsmfeat_cli.lazy import COMMANDS as COMMANDS_OF_THE_APP
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", README, re.MULTILINE | re.DOTALL)
@@ -29,8 +33,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     (folder / "videos").mkdir()
     rng = np.random.default_rng(0)
-    for name in SUBSETS:
-        write_video(folder / "videos" / f"{name}.mp4", rng.integers(0, 255, (25, 64, 64, 3), np.uint8), fps=16)
+    for name in (*(f"videos/{name}" for name in SUBSETS), "new"):
+        write_video(folder / f"{name}.mp4", rng.integers(0, 255, (25, 64, 64, 3), np.uint8), fps=16)
     row = {"label": "stir", "segment": [0.5, 1.0]}
     database = {
         name: {"subset": s, "duration": 1.56, "scene": "kitchen", "annotations": [row]} for name, s in SUBSETS.items()
@@ -38,6 +42,9 @@ def folder(tmp_path_factory):
     (folder / "gt.json").write_text(json.dumps({"database": database}))
     (folder / "result.json").write_text(json.dumps({"results": {name: [{**row, "score": 0.5}] for name in SUBSETS}}))
     torch.save(resnet50(weights=None).state_dict(), folder / "resnet50.pth")
+    shifted = build_trunk("resnet18", 2).shifted_blocks
+    training = {"state_dict": official_tsm(resnet18(weights=None).state_dict(), shifted), "args": Namespace(lr=0.1)}
+    torch.save(training, folder / "ckpt.best.pth.tar")
     for name, step in (("t05", 0.5), ("t10", 1.0)):
         trunk = TrunkOptions("resnet18", "random:0", num_frames=2)
         options = ExtractOptions(trunk, VideoOptions("square32", workers=1), step_seconds=step)
@@ -54,7 +61,7 @@ def run_in(folder, command):
 
 def test_the_readme_prints_commands():
     assert len(COMMANDS) >= 6
-    assert {line.split()[1] for line in COMMANDS} == {"extract", "fit-heads", "score", "inspect"}
+    assert {line.split()[1] for line in COMMANDS} == {*COMMANDS_OF_THE_APP} - {"demo"}
 
 
 @pytest.mark.golden
@@ -88,7 +95,8 @@ def test_the_annotations_of_the_readme_are_readable(tmp_path):
 
 @pytest.mark.golden
 def test_every_example_of_the_help_runs(folder):
-    for name in ("extract", "fit-heads", "score", "predict", "inspect", "validate"):
+    # The demo has a test of its own.
+    for name in (name for name in COMMANDS_OF_THE_APP if name != "demo"):
         shown = " ".join(run_in(folder, f"tsmfeat {name} --help").stdout.split())
         example = re.search(r"Example: (tsmfeat .*?) ╭", shown)
         assert example, shown
