@@ -298,3 +298,11 @@ def test_thousands_of_segments_equal_the_naive_twin(union):
     fused = fuse([make_predictions(model) for model in files], weights, options)
     assert 0 < len(fused.segments) < 3000
     assert sorted_segments(fused) == naive_fuse(files, weights, *naive_arguments(options))
+
+
+def test_the_result_keeps_no_room_alive():
+    models = [make_predictions({"a": [("run", 0.0, 2.0, score)]}) for score in (0.5, 0.7)]
+    segments = fuse(models, [1, 1]).segments
+    for name in ("video", "label", "start", "end", "score"):
+        column = getattr(segments, name)
+        assert column.base is None or column.base.nbytes == column.nbytes

@@ -110,8 +110,8 @@ def test_where_decord_would_be_wrong_it_is_no_second_chance(videos, tmp_path):
 
 
 def test_a_reader_that_waits_for_its_slots_is_not_stuck(videos):
-    with ReaderPool(1, num_slots=1, slot_bytes=CLIP_BYTES, limits=ReaderLimits(timeout_seconds=0.2)) as pool:
-        reading = pool.read(tasks_of(videos[:1], HALF), idle_seconds=0.3)
+    with ReaderPool(1, num_slots=1, slot_bytes=CLIP_BYTES, limits=IMPATIENT) as pool:
+        reading = pool.read(tasks_of(videos[:1], HALF), idle_seconds=0.5)
         held = next(event for event in reading if isinstance(event, ClipsReady))
         # The reader has made the next clip and waits: longer than it may be silent.
         assert [type(next(reading)) for _ in range(4)] == [NothingYet] * 4
@@ -152,6 +152,22 @@ def iter_until(reader):
         time.sleep(0.01)
 
 
+def test_a_reader_that_has_not_begun_yet_is_given_time(monkeypatch):
+    reader = ReaderProcess(1, CLIP_BYTES, 1 << 30)
+    try:
+        reader.task, reader._given = ReadTask(1, "x.mp4", (HALF,)), time.monotonic() - 30
+        monkeypatch.setattr(reader, "_pulse", Pulse(np.zeros(2)))
+        assert not reader.is_stuck(0.01)
+        time.sleep(0.02)
+        assert not reader.is_stuck(0.01)
+        reader._given -= 60
+        reader.is_stuck(0.01)
+        time.sleep(0.02)
+        assert reader.is_stuck(0.01)
+    finally:
+        reader.stop()
+
+
 def test_a_pulse():
     pulse = Pulse(np.zeros(2))
     since = time.monotonic()
@@ -171,8 +187,8 @@ def test_a_video_that_takes_too_much_memory_costs_itself(videos, tmp_path):
     huge = tmp_path / "huge.mp4"
     with av.open(str(huge), "w") as container:
         stream = container.add_stream("mjpeg", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 12_000, 12_000, "yuvj420p"
-        frame = av.VideoFrame(12_000, 12_000, "yuvj420p")
+        stream.width, stream.height, stream.pix_fmt = 11_000, 11_000, "yuvj420p"
+        frame = av.VideoFrame(11_000, 11_000, "yuvj420p")
         frame.pts = 0
         container.mux([*stream.encode(frame), *stream.encode()])
     recipe = ClipRecipe(0.01, 4, None, "square32")

@@ -11,7 +11,7 @@ from tsmfeat.fusion.scenes import average_scenes
 from tsmfeat.fusion.weights import check_weights
 from tsmfeat.kernels.absorption import unite_absorb
 from tsmfeat.kernels.averages import Voices, average_segments
-from tsmfeat.kernels.rows import Rows
+from tsmfeat.kernels.rows import Rows, empty_rows, first_rows, halve_rows, scale_rows
 from tsmfeat.kernels.unions import unite_components, unite_sweep
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
@@ -68,8 +68,10 @@ def fuse(
     actions = Vocabulary(_list_names(model.vocabulary.names for model in models))
     scenes = Vocabulary(_list_names(model.scene_vocabulary.names for model in models))
     absent_counts, unit = options.missing == "zero", float(10**options.decimals)
-    rows, owners = _stack_models(models, video_ids, actions, unit)
-    fused = _unite(average_segments(rows, Voices(owners, checked), absent_counts), options)
+    # Room for the rows and their averages at once: fresh memory costs as much as the work on it.
+    room, averages = halve_rows(empty_rows(2 * sum(len(model.segments) for model in models)))
+    rows, owners = _stack_models(models, video_ids, actions, unit, room)
+    fused = _unite(average_segments(rows, Voices(owners, checked), absent_counts, averages), options)
     scene_scores = average_scenes(models, checked, video_ids, scenes, absent_counts)
     num_dropped = sum(len(model.segments) + model.num_dropped for model in models) - len(owners)
     return Predictions(video_ids, actions, _to_segments(fused, unit), scenes, scene_scores, num_dropped)
@@ -89,30 +91,25 @@ def _list_names(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _stack_models(
-    models: list[Predictions], video_ids: tuple[str, ...], actions: Vocabulary, unit: float
+    models: list[Predictions], video_ids: tuple[str, ...], actions: Vocabulary, unit: float, room: Rows
 ) -> tuple[Rows, npt.NDArray[np.int32]]:
     """Lay the models' segments one after another, bounds in whole units, and leave out what has no length."""
     place_of = {name: place for place, name in enumerate(video_ids)}
-    parts, owners = [], []
+    owners = np.empty(len(room.score), np.int32)
+    count = 0
     for number, model in enumerate(models):
-        video_map = np.array([place_of[name] for name in model.video_ids], np.int32)
-        rows = _scale_rows(model.segments, video_map, actions.ids_of(model.vocabulary.names), unit)
-        parts.append(rows)
-        owners.append(np.full(len(rows.score), number, np.int32))
-    return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True))), np.concatenate(owners)
-
-
-def _scale_rows(
-    segments: Segments, video_map: npt.NDArray[np.int32], label_map: npt.NDArray[np.int32], unit: float
-) -> Rows:
-    # What overflows becomes infinite and is left out with the rest that is not finite.
-    with np.errstate(over="ignore"):
-        start, end = np.rint(segments.start * unit), np.rint(segments.end * unit)
-    keep = (start < end) & np.isfinite(start) & np.isfinite(end) & np.isfinite(segments.score)
-    rows = Rows(video_map[segments.video], label_map[segments.label], start, end, segments.score)
-    if keep.all():
-        return rows
-    return Rows(rows.video[keep], rows.label[keep], rows.start[keep], rows.end[keep], rows.score[keep])
+        found = model.segments
+        maps = (
+            np.array([place_of[name] for name in model.video_ids], np.int32),
+            actions.ids_of(model.vocabulary.names),
+        )
+        rows = Rows(found.video, found.label, found.start, found.end, found.score)
+        # What overflows becomes infinite and is left out with the rest that is not finite.
+        with np.errstate(over="ignore"):
+            after = scale_rows(rows, maps, unit, room, count)
+        owners[count:after] = number
+        count = after
+    return first_rows(room, count), owners[:count]
 
 
 def _unite(rows: Rows, options: FusionOptions) -> Rows:
@@ -125,5 +122,6 @@ def _unite(rows: Rows, options: FusionOptions) -> Rows:
 
 
 def _to_segments(rows: Rows, unit: float) -> Segments:
-    # Adding 0 turns -0 into 0.
-    return Segments(rows.video, rows.label, rows.start / unit + 0.0, rows.end / unit + 0.0, rows.score)
+    # Adding 0 turns -0 into 0. Copies, so that the result does not keep all the room alive.
+    start, end = rows.start / unit + 0.0, rows.end / unit + 0.0
+    return Segments(rows.video.copy(), rows.label.copy(), start, end, rows.score.copy())

@@ -48,7 +48,7 @@ class KeyLayout(NamedTuple):
     row_bits: int
 
 
-def average_segments(rows: Rows, voices: Voices, absent_counts: bool) -> Rows:
+def average_segments(rows: Rows, voices: Voices, absent_counts: bool, room: Rows | None = None) -> Rows:
     """Average the scores of rows with equal video, label, start and end over the models.
 
     A model that says one segment several times counts with its highest score.
@@ -61,6 +61,8 @@ def average_segments(rows: Rows, voices: Voices, absent_counts: bool) -> Rows:
         The model of each row, and the weights.
     absent_counts
         Whether a model without the segment counts as a score of 0; otherwise it is left out of the average.
+    room
+        Where the averages are written, as long as the rows; None: new memory.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def average_segments(rows: Rows, voices: Voices, absent_counts: bool) -> Rows:
     >>> average_segments(rows, voices, True).score.round(9).tolist()
     [0.75]
     """
-    averages = empty_rows(len(rows.start))
+    averages = empty_rows(len(rows.start)) if room is None else room
     return first_rows(averages, _average_in_order(rows, order_segments(rows), voices, absent_counts, averages))
 
 

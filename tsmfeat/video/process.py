@@ -20,6 +20,7 @@ from tsmfeat.video.tasks import ClipsReady, ReadEvent, ReadTask, SlotFilled, Vid
 
 _STOP_SECONDS = 5.0
 _SECOND_LOOK_SECONDS = 5.0
+_START_SECONDS = 60.0
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path']; "
     "from tsmfeat.video.serving import run_reader; run_reader()"
@@ -98,7 +99,9 @@ class ReaderProcess:
         It must look so twice, a while apart: after the whole machine or process group stood still, every sign is old.
         """
         now, last = time.monotonic(), max(self._pulse.last, self._given)
-        if self.task is None or self._pulse.silent_seconds(self._given) < timeout_seconds:
+        # A new interpreter has to find its libraries first, on a busy machine or a slow disk.
+        patience = timeout_seconds if self._pulse.last else max(timeout_seconds, _START_SECONDS)
+        if self.task is None or self._pulse.silent_seconds(self._given) < patience:
             return False
         if self._suspected[0] != last:
             self._suspected = (last, now)

@@ -43,6 +43,7 @@ def run_reader() -> None:
     setting = json.loads(sys.argv[1])
     slots, pulse = map_memory(setting["memory"], setting["slot_bytes"])
     limit_memory(setting["memory_bytes"])
+    pulse.beat()
     inbox: Connection[Any, Any] = Connection(setting["inbox"], writable=False)
     outbox: Connection[Any, Any] = Connection(setting["outbox"], readable=False)
     serve_tasks(inbox, outbox, slots, pulse)
