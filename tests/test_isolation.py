@@ -221,6 +221,17 @@ def test_the_limit_counts_own_memory_only():
     assert result.stdout == "refused\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of a process is limited on Linux")
+def test_a_tighter_limit_of_the_system_stays():
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 2 << 30))\n"
+        "from tsmfeat.video.serving import limit_memory; limit_memory(4 << 30)\n"
+        "print(resource.getrlimit(resource.RLIMIT_DATA))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == f"({1 << 30}, {1 << 30})\n"
+
+
 def test_limits_are_those_of_the_options():
     options = VideoOptions()
     assert ReaderLimits() == ReaderLimits(options.reader_memory_gb, options.reader_timeout_seconds)

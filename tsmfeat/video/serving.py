@@ -86,7 +86,9 @@ def limit_memory(num_bytes: int) -> None:
     """
     # The address space, the only measure elsewhere, would count libraries and reserved stacks too.
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (num_bytes, num_bytes))
+        # A limit that is tighter already stays: only the system may raise it.
+        given = [num_bytes, *(limit for limit in resource.getrlimit(resource.RLIMIT_DATA) if limit >= 0)]
+        resource.setrlimit(resource.RLIMIT_DATA, (min(given), min(given)))
 
 
 def _end_with_parent() -> None:
