@@ -106,6 +106,8 @@ def test_failures_make_exit_code_3_now_and_when_the_run_is_repeated(tmp_path, vi
 USAGE = [
     ([*SMALL], ["no checkpoint given", ".pth", ".safetensors", "imagenet", "random:SEED"]),
     ([*SMALL, "--checkpoint", "random:x"], ["random:0"]),
+    ([*SMALL, "--checkpoint", "random"], ["random:0"]),
+    ([*SMALL, "--checkpoint", "rand:0"], ["random:0"]),
     ([*USUAL, "--trunk", "resnet81"], ["did you mean 'resnet18'?"]),
     ([*USUAL, "--workers", "0"], ["--workers auto"]),
     ([*USUAL, "--workers", "-2"], ["--workers '-2'"]),

@@ -252,7 +252,7 @@ def test_a_video_is_described(folder):
     assert found["duration_seconds"] == pytest.approx(31 / 30)
     assert (found["frame_rate"], found["variable_frame_rate"]) == (pytest.approx(30), False)
     assert found["num_intervals"] == {"0.25": 4, "0.5": 2, "1": 1}
-    assert found["complete"] is True
+    assert found["whole_file"] is True
     text = call("inspect", folder / "film.mp4").stdout
     assert text.startswith("video: h264 in mov,mp4,m4a,3gp,3g2,mj2, 64×48, 30.000 frames/s (constant), 1.033 s\n")
 
@@ -275,7 +275,7 @@ def test_stamps_rounded_by_a_container_are_no_variable_rate(tmp_path):
 def test_a_video_cut_short_is_told(tmp_path):
     whole = make_video(tmp_path / "film.mp4", range(200), container_options={"movflags": "faststart"})
     found = inspect(cut(whole, 0.6))
-    assert found["complete"] is False
+    assert found["whole_file"] is False
     assert found["num_frames"] < found["num_expected"]
     assert "the file ends before its video does" in call("inspect", tmp_path / "cut-film.mp4").stderr
 

@@ -41,6 +41,15 @@ def test_named_subsets_win_over_the_usual_names():
     assert (found.training, found.validation) == (("c",), ("d",))
 
 
+def test_training_on_what_is_called_testing_is_warned_of():
+    truth = truth_of("training", "testing", "testing")
+    found, warnings = split(truth, subset="testing")
+    assert found.subset == "testing"
+    assert warnings == ["subset 'testing' is trained on: scores of its videos say nothing about others"]
+    assert held_out_subset(truth.subsets(), found.subset) == "training"
+    assert split(truth)[0].subset == "training"
+
+
 def test_a_hash_sets_a_tenth_aside_where_no_validation_subset_exists():
     truth = truth_of(*["train"] * 20)
     found, warnings = split(truth)

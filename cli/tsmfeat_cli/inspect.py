@@ -54,6 +54,6 @@ def _warnings_of(found: dict[str, Any]) -> list[str]:
             f"in {early:,} of {found['num_known_durations']:,} videos the last prediction ends in the first half: "
             "check the step, the frame rate and the unit of time they were made with"
         )
-    if found.get("complete") is False:
+    if found.get("whole_file") is False:
         messages.append("the file ends before its video does (tsmfeat validate says how)")
     return messages

@@ -73,7 +73,7 @@ def command(
     tail: Tail = LocalizationOptions.tail,
     per_class: Annotated[bool, typer.Option("--per-class", help="Show the AP of every class.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for scores.json, predictions.json and per_class.csv.")
+        Path | None, typer.Option("--out", "-o", help="Folder for scores.json, predictions.json and per_class.csv.")
     ] = None,
     min_score: Annotated[
         float | None, typer.Option("--min-score", help="End with exit code 3 below this final score.")

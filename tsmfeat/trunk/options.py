@@ -17,6 +17,7 @@ _CHECKPOINTS = (
 )
 IMAGENET = "imagenet"
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
+_ALMOST_RANDOM = re.compile(r"rand(om)?(:.*)?", re.IGNORECASE)
 _RANDOM = re.compile(r"random:([0-9]{1,18})")
 
 
@@ -109,7 +110,7 @@ def random_seed(checkpoint: str) -> int | None:
 def _require_checkpoint(checkpoint: str) -> None:
     if not checkpoint:
         raise ConfigurationError("no checkpoint given; a trunk's checkpoint has no default", _CHECKPOINTS)
-    if checkpoint.startswith("random:") and random_seed(checkpoint) is None:
+    if _ALMOST_RANDOM.fullmatch(checkpoint) and random_seed(checkpoint) is None:
         raise ConfigurationError(f"checkpoint {checkpoint!r} has no whole-number seed", "write it as random:0")
 
 

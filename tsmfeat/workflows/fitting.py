@@ -128,7 +128,7 @@ def fit_heads(
         len(rows.rows),
         fitted.record["best_epoch"],
         judged,
-        held_out_subset(truth.subsets()),
+        held_out_subset(truth.subsets(), split.subset),
         time.monotonic() - began,
     )
 

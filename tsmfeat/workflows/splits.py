@@ -25,11 +25,14 @@ class Split:
         Ids; validation may be empty.
     described
         One line for people.
+    subset
+        The one trained on; empty for all.
     """
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
     described: str
+    subset: str
 
 
 def split_videos(
@@ -84,7 +87,9 @@ def split_videos(
         training, validation = validation_split(training)
         chosen = "more, set aside by the hash of their ids"
     described = f"training: {len(training)} videos {of_subset}; validation: {len(validation)} {chosen}"
-    return Split(training, validation, described)
+    if training_name.lower() in TESTING_NAMES:
+        progress.warn(f"subset {training_name!r} is trained on: scores of its videos say nothing about others")
+    return Split(training, validation, described, training_name)
 
 
 def choose_subset(truth: Annotations, name: str) -> Annotations:
@@ -111,17 +116,19 @@ def select_videos(truth: Annotations, video_ids: Collection[str]) -> Annotations
     return truth.select_videos([index for index, name in enumerate(truth.video_ids) if name in wanted])
 
 
-def held_out_subset(subsets: Collection[str]) -> str:
+def held_out_subset(subsets: Collection[str], trained_on: str = "") -> str:
     """Return the subset that scores are most likely wanted of; empty where there is nothing to choose.
 
     Examples
     --------
+    >>> held_out_subset(["training", "validation", "testing"], trained_on="testing")
+    'validation'
     >>> held_out_subset(["training", "validation", "testing"]), held_out_subset(["training", "val"])
     ('testing', 'val')
     >>> held_out_subset([""]), held_out_subset(["a", "b"])
     ('', 'b')
     """
-    named = [name for name in subsets if name]
+    named = [name for name in subsets if name and name != trained_on]
     if len(subsets) < 2 or not named:
         return ""
     for names in (TESTING_NAMES, VALIDATION_NAMES):

@@ -46,7 +46,7 @@ def describe_video(path: Path) -> dict[str, Any]:
         "variable_frame_rate": is_variable,
         "has_stamps": probe.has_presentation_stamps,
         "num_intervals": {f"{step:g}": probe.grid(step).count for step in STEPS},
-        "complete": not is_cut_short(probe),
+        "whole_file": not is_cut_short(probe),
         "missing_seconds": probe.missing_seconds,
         "damage": probe.damage,
     }
