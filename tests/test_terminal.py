@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from tsmfeat_cli import terminal
+from tsmfeat_cli.notes import NotesConsole
 from tsmfeat_cli.terminal import TerminalProgress
 
 
@@ -115,8 +116,12 @@ def test_long_lines_are_not_wrapped(capsys):
 def screen(monkeypatch):
     """A terminal of 100 columns that keeps what is drawn on it."""
     canvas = io.StringIO()
-    console = Console(file=canvas, force_terminal=True, width=100, legacy_windows=False)
-    monkeypatch.setattr(terminal, "Console", lambda **_: console)
+
+    class Screen(NotesConsole):
+        def __init__(self):
+            Console.__init__(self, file=canvas, force_terminal=True, width=100, legacy_windows=False)
+
+    monkeypatch.setattr(terminal, "NotesConsole", Screen)
     return canvas
 
 

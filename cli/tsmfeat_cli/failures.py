@@ -52,13 +52,14 @@ def _sentence(error: Any) -> str:  # noqa: ANN401
 
 def show_failure(message: str, hint: str) -> None:
     """Print ``error:`` and ``hint:`` lines to stderr, red where the terminal has colour."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("error: ", "bold red"), (message, "red")))
+    from tsmfeat_cli.notes import NotesConsole
+
+    console = NotesConsole()
+    console.say(Text.assemble(("error: ", "bold red"), (message, "red")))
     if hint:
-        console.print(Text.assemble(("hint: ", "bold red"), (hint, "red")))
+        console.say(Text.assemble(("hint: ", "bold red"), (hint, "red")))
 
 
 def _print_traceback(error: BaseException, ctx: Any) -> None:  # noqa: ANN401

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tsmfeat_cli.lazy import HELP_SETTINGS, LazyGroup
+from tsmfeat_cli.streams import fill_standard_descriptors
 
 app = typer.Typer(
     name="tsmfeat",
@@ -37,4 +38,5 @@ def describe(
 
 def run() -> None:
     """Start from the console script."""
+    fill_standard_descriptors()
     app(prog_name="tsmfeat")

@@ -11,10 +11,12 @@ def write_data(text: str) -> None:
     Raises
     ------
     OutputError
-        It cannot be written, such as to a full disk.
+        It is closed, or cannot be written, such as to a full disk.
     BrokenPipeError
         The reader is gone.
     """
+    if sys.stdout is None:
+        raise OutputError("standard output is closed; the data would be lost", "send it to a file, or to /dev/null")
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

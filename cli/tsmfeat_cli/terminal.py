@@ -5,9 +5,10 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from tsmfeat_cli.notes import NotesConsole
 
 _SECONDS_BETWEEN_LINES = 30.0
 
@@ -17,7 +18,7 @@ class TerminalProgress:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = NotesConsole()
         self._warnings: Counter[str] = Counter()
         self._bar: Progress | None = None
         self._row: TaskID | None = None
@@ -62,7 +63,7 @@ class TerminalProgress:
             self._bar.update(self._row, completed=self._done, rate=self._rate(), detail=detail)
         elif not self._quiet and time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            self._console.print(Text(self._line(detail)))
+            self._console.say(Text(self._line(detail)))
 
     def end(self) -> None:
         """Finish the task."""
@@ -73,7 +74,7 @@ class TerminalProgress:
     def note(self, message: str) -> None:
         """Say something worth knowing, unless quiet."""
         if not self._quiet:
-            self._console.print(Text(message))
+            self._console.say(Text(message))
 
     def warn(self, message: str) -> None:
         """Say something that should be looked at; the same thing again is only counted."""
@@ -82,7 +83,7 @@ class TerminalProgress:
             self._print_warning(message)
 
     def _print_warning(self, message: str) -> None:
-        self._console.print(Text.assemble(("warning: ", "bold yellow"), message))
+        self._console.say(Text.assemble(("warning: ", "bold yellow"), message))
 
     def _line(self, detail: str) -> str:
         of_total = f" of {self._total:,.0f}" if self._total else ""

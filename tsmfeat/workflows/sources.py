@@ -89,7 +89,7 @@ def _expand(text: str) -> Iterator[_Found]:
     """Yield (file, folder its id may be relative to) for one argument."""
     path = Path(text)
     if text == "-":
-        yield from _listed(sys.stdin.buffer.read(), Path())
+        yield from _listed(_read_stdin(), Path())
     elif path.is_file() and path.suffix.lower() in LIST_SUFFIXES:
         yield from _listed(path.read_bytes(), path.parent)
     elif path.exists():
@@ -98,6 +98,12 @@ def _expand(text: str) -> Iterator[_Found]:
         yield from _matched(text)
     else:
         raise InputError(f"{text}: no such file or folder", "check the path")
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise InputError("standard input is closed; - reads a list of videos from it", "name files, or a .txt list")
+    return sys.stdin.buffer.read()
 
 
 def _files_at(path: Path, root: Path | None) -> Iterator[_Found]:
