@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -13,7 +14,9 @@ from factories_reading import CLIP_BYTES, HALF, children, tasks_of
 from factories_video import make_video, painted_number
 
 from tsmfeat.values.features import Decoder
+from tsmfeat.video.opening import PacketFeed, open_video
 from tsmfeat.video.options import VideoOptions
+from tsmfeat.video.probing import probe_video
 from tsmfeat.video.process import ReaderProcess
 from tsmfeat.video.reading import ReaderLimits, ReaderPool
 from tsmfeat.video.slots import Pulse
@@ -205,6 +208,24 @@ def test_a_video_that_takes_too_much_memory_costs_itself(videos, tmp_path):
     assert sum(isinstance(event, VideoRead) for event in events) == 2
     with ReaderPool(1, limits=ReaderLimits(memory_gb=4)) as pool:
         assert isinstance(list(pool.read(tasks_of([huge], ClipRecipe(1.0, 4, None, "square32"))))[-1], VideoRead)
+
+
+def refused(*args, **keywords):
+    raise av.error.MemoryError(12, "Cannot allocate memory")
+
+
+def test_refused_memory_is_no_fault_of_the_file(videos, monkeypatch):
+    with open_video(videos[0]) as (_, stream):
+        feed = PacketFeed(SimpleNamespace(demux=lambda *streams: iter(refused, None)), [stream])
+        with pytest.raises(MemoryError):
+            list(feed)
+        assert feed.damage == ""
+    monkeypatch.setattr("tsmfeat.video.scanning.display_angle", refused)
+    with pytest.raises(MemoryError):
+        probe_video(videos[0])
+    monkeypatch.setattr("tsmfeat.video.opening.av.open", refused)
+    with pytest.raises(MemoryError), open_video(videos[0]):
+        pass
 
 
 def test_the_limit_counts_own_memory_only():

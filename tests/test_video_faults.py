@@ -224,12 +224,13 @@ def rewrite(path, at, replacement):
 
 
 def test_lies_in_the_header(pool, tmp_path):
-    # A frame size of 65535 × 65535; far too many frames of one duration; a duration of a century.
+    # A frame size of 65535 × 65535; far too many frames of one duration; a duration of a century; no way to turn.
     lies = {
         "size": lambda content: (find_box(content, b"stsd", b"avc1") + 24, b"\xff" * 4),
         "stts": lambda content: (find_box(content, b"stts") + 8, struct.pack(">I", 431)),
         "mvhd": lambda content: (find_box(content, b"mvhd") + 16, b"\x7f\xff\xff\xff"),
         "mdhd": lambda content: (find_box(content, b"mdhd") + 16, b"\x7f\xff\xff\xff"),
+        "tkhd": lambda content: (find_box(content, b"tkhd") + 40, bytes(36)),
     }
     for name, lie in lies.items():
         path = make_video(tmp_path / f"{name}.mp4")

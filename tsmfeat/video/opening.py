@@ -127,6 +127,9 @@ class PacketFeed:
                 self._pulse()
                 if packet.size:
                     yield packet
+        except MemoryError:
+            # A limit was met, and no end of the file.
+            raise
         except FFmpegError as error:
             self.damage = describe_error(error)
 
@@ -140,6 +143,9 @@ def _open_container(path: Path) -> "InputContainer":
     try:
         # The prefix keeps names such as "concat:a" or "pipe:0" from being read as addresses.
         container: InputContainer = av.open(f"file:{path}", options=dict(_OPEN_OPTIONS), **_LENIENT_TAGS)
+    except MemoryError:
+        # FFmpeg's own kind is an FFmpegError too, but no fault of the file's.
+        raise
     except FFmpegError as error:
         raise VideoError(f"{path}: not a readable video ({describe_error(error)})", _HINT) from error
     except OSError as error:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.video.geometry import FrameGeometry
-from tsmfeat.video.transforms import crop_frame, resize_frame, rotate_upright
+from tsmfeat.video.transforms import crop_frame, quarter_turns, resize_frame, rotate_upright
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -70,7 +70,7 @@ class PyAVPicture:
             return resize_frame(self.native(), resizing.geometry)
         # The scaler works before the frame is turned upright.
         height, width = self._frame.height, self._frame.width
-        turned = round(self._frame.rotation / 90) % 2
+        turned = quarter_turns(self._frame.rotation) % 2
         size = resizing.geometry.resized_size(*((width, height) if turned else (height, width)))
         return crop_frame(self._as_rgb(*(size[::-1] if turned else size)), resizing.geometry)
 

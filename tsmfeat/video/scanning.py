@@ -11,6 +11,7 @@ from av.error import FFmpegError
 
 from tsmfeat.video.opening import PacketFeed
 from tsmfeat.video.parameter_sets import SIZED_CODECS, size_statements
+from tsmfeat.video.transforms import display_angle
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -115,9 +116,11 @@ def _packet_end(packet: "Packet[Any]") -> Fraction:
 def _rotation(packet: "Packet[Any]") -> int | None:
     try:
         frames = packet.decode()
+    except MemoryError:
+        raise
     except FFmpegError:
         return None
-    return frames[0].rotation if frames else None
+    return display_angle(frames[0].rotation) if frames else None
 
 
 def _fill_stamps(

@@ -6,6 +6,31 @@ from PIL import Image
 
 from tsmfeat.video.geometry import FrameGeometry
 
+# A display matrix of zeros has no angle; FFmpeg then states a huge number.
+_LARGEST_ANGLE = 360
+
+
+def display_angle(rotation: int) -> int:
+    """Return a display rotation as FFmpeg states it; 0 where it is no angle.
+
+    Examples
+    --------
+    >>> display_angle(-90), display_angle(-(2**31))
+    (-90, 0)
+    """
+    return rotation if abs(rotation) <= _LARGEST_ANGLE else 0
+
+
+def quarter_turns(rotation: int) -> int:
+    """Return the quarter turns, counter-clockwise, that are nearest to a display rotation.
+
+    Examples
+    --------
+    >>> [quarter_turns(angle) for angle in (-90, 0, 44, 180, -(2**31))]
+    [3, 0, 0, 2, 0]
+    """
+    return round(display_angle(rotation) / 90) % 4
+
 
 def rotate_upright(frame: npt.NDArray[np.uint8], rotation: int) -> npt.NDArray[np.uint8]:
     """Turn a frame by its display rotation.
@@ -29,7 +54,7 @@ def rotate_upright(frame: npt.NDArray[np.uint8], rotation: int) -> npt.NDArray[n
     >>> rotate_upright(frame, -90)[:, :, 0].tolist()
     [[0, 255], [0, 0], [0, 0]]
     """
-    quarters = round(rotation / 90) % 4
+    quarters = quarter_turns(rotation)
     return np.ascontiguousarray(np.rot90(frame, quarters)) if quarters else frame
 
 
