@@ -1,5 +1,6 @@
 """Commands whose standard streams are closed, full, or left by their reader."""
 
+import io
 import os
 import subprocess
 import sys
@@ -51,6 +52,14 @@ def test_data_for_a_closed_stream_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(OutputError, match="standard output is closed"):
         write_data("{}")
+
+
+@pytest.mark.parametrize(("encoding", "written"), [("utf-8", "caf\\udce9 ×"), ("ascii", "caf\\udce9 \\xd7")])
+def test_what_an_encoding_lacks_is_escaped(monkeypatch, encoding, written):
+    kept = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(kept, encoding, "strict"))
+    write_data("caf\udce9 ×")
+    assert kept.getvalue().decode() == f"{written}\n"
 
 
 @pytest.mark.parametrize("kind", ["full", "left"])

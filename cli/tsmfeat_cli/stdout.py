@@ -18,7 +18,7 @@ def write_data(text: str) -> None:
     if sys.stdout is None:
         raise OutputError("standard output is closed; the data would be lost", "send it to a file, or to /dev/null")
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(_writable(text) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -26,3 +26,9 @@ def write_data(text: str) -> None:
         raise OutputError(
             f"standard output cannot be written ({error.strerror})", "free some space; files named with -o are written"
         ) from error
+
+
+def _writable(text: str) -> str:
+    """Return a text with what this stream's encoding lacks, such as bytes of a file name, written as escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
