@@ -1,6 +1,8 @@
 """The reader pool: order of events, back-pressure, lost readers, and nothing left behind."""
 
+import gc
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 from factories_reading import CLIP_BYTES, HALF, children, tasks_of
 from factories_video import cut, make_video, painted_number
 
-from tsmfeat.errors import ConfigurationError
+from tsmfeat.errors import ConfigurationError, EnvironmentLackError
 from tsmfeat.values.features import VideoStatus
 from tsmfeat.video.assembling import assemble_clips, wanted_frames
 from tsmfeat.video.clips import distinct_frames, plan_clips_ticks
@@ -233,6 +235,24 @@ def test_readers_ignore_stop_signals_and_import_no_torch(videos):
     code = "import sys, tsmfeat.video.serving; print(sorted({'torch', 'h5py', 'numba', 'decord'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("limit", "room"), [("RLIMIT_NOFILE", 3), ("RLIMIT_NOFILE", 5), ("RLIMIT_FSIZE", 4096)])
+def test_a_reader_that_cannot_be_started_is_a_lack_of_this_machine(videos, limit, room):
+    kind = getattr(resource, limit)
+    before, opened = resource.getrlimit(kind), len(list(Path("/dev/fd").iterdir()))
+    soft = room if limit == "RLIMIT_FSIZE" else opened - 1 + room
+    with ReaderPool(1) as pool:
+        resource.setrlimit(kind, (soft, before[1]))
+        try:
+            with pytest.raises(EnvironmentLackError, match="reader process 1 cannot be started") as caught:
+                list(pool.read(tasks_of(videos, HALF)))
+        finally:
+            resource.setrlimit(kind, before)
+    assert "--workers 1" in caught.value.hint
+    del caught
+    gc.collect()
+    assert len(list(Path("/dev/fd").iterdir())) == opened
 
 
 def test_a_reading_left_early_ends_its_readers(videos):

@@ -54,18 +54,17 @@ class ReaderProcess:
         self._suspected = (0.0, 0.0)
         self.inbox: Connection[Any, Any]
         memory = create_memory(num_slots, slot_bytes)
-        self._slots, self._pulse = map_memory(memory, slot_bytes)
-        child_inbox, self._outbox = Pipe(duplex=False)
-        self.inbox, child_outbox = Pipe(duplex=False)
         # Clips in the caller's hands: a ticket serves once, so that releasing twice frees nothing of a later clip.
         self._tickets = itertools.count()
         self._lent: dict[int, int] = {}
         try:
-            setting = {"inbox": child_inbox.fileno(), "outbox": child_outbox.fileno(), "memory": memory}
-            self._process = _start(setting, {"slot_bytes": slot_bytes, "memory_bytes": memory_bytes})
+            self._slots, self._pulse = map_memory(memory, slot_bytes)
+            child_inbox, self._outbox = Pipe(duplex=False)
+            self.inbox, child_outbox = Pipe(duplex=False)
+            with child_inbox, child_outbox:
+                setting = {"inbox": child_inbox.fileno(), "outbox": child_outbox.fileno(), "memory": memory}
+                self._process = _start(setting, {"slot_bytes": slot_bytes, "memory_bytes": memory_bytes})
         finally:
-            child_inbox.close()
-            child_outbox.close()
             os.close(memory)
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from types import TracebackType
 
-from tsmfeat.errors import ConfigurationError
+from tsmfeat.errors import ConfigurationError, EnvironmentLackError
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.video.process import ReaderProcess
 from tsmfeat.video.retrying import SecondTries
@@ -110,6 +110,8 @@ class ReaderPool:
         ------
         ConfigurationError
             A clip larger than a slot.
+        EnvironmentLackError
+            The system has no descriptors, processes or memory left for a reader.
         """
         waiting, tries = iter(tasks), SecondTries()
         events: deque[ReadEvent] = deque()
@@ -147,8 +149,17 @@ class ReaderPool:
         for reader in self._readers:
             if reader.task is None:
                 return reader
-        self._readers.append(ReaderProcess(self._num_slots, self._slot_bytes, int(self._limits.memory_gb * _GIB)))
+        self._readers.append(self._start_reader())
         return self._readers[-1]
+
+    def _start_reader(self) -> ReaderProcess:
+        try:
+            return ReaderProcess(self._num_slots, self._slot_bytes, int(self._limits.memory_gb * _GIB))
+        except OSError as error:
+            raise EnvironmentLackError(
+                f"reader process {len(self._readers) + 1} cannot be started ({error.strerror or error})",
+                f"use --workers {max(len(self._readers), 1)}, or raise this shell's limits (ulimit -n, -u, -f)",
+            ) from error
 
     def _require_room(self, task: ReadTask) -> None:
         needed = max(recipe.clip_bytes for recipe in task.recipes)

@@ -73,7 +73,11 @@ def create_memory(num_slots: int, slot_bytes: int) -> int:
     else:
         with tempfile.TemporaryFile() as stream:
             descriptor = os.dup(stream.fileno())
-    os.ftruncate(descriptor, _PULSE_BYTES + num_slots * slot_bytes)
+    try:
+        os.ftruncate(descriptor, _PULSE_BYTES + num_slots * slot_bytes)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
