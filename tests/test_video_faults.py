@@ -243,6 +243,20 @@ def test_lies_in_the_header(pool, tmp_path):
             assert numbers == shown(THIRTIETHS, 20), name
 
 
+def test_stamps_that_run_backwards(pool, tmp_path):
+    whole = make_video(tmp_path / "whole.mp4", range(45), codec_options={"bf": "0", "g": "10"})
+    path = tmp_path / "a.mp4"
+    with av.open(str(whole)) as source, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        unit = int(Fraction(1, 30) / source.streams.video[0].time_base)
+        for number, packet in enumerate(packet for packet in source.demux(video=0) if packet.size):
+            packet.stream, packet.pts, packet.dts = stream, (45 - number) * unit, (number - 60) * unit
+            container.mux(packet)
+    for decoder, reason in {"pyav": "truncated: 1 of 45 frames", "decord": "44 places forward"}.items():
+        events, _ = read(pool, path, decoder=decoder)
+        assert reason in events[-1].reason
+
+
 def test_a_clock_without_ticks_is_refused(pool, tmp_path):
     path = make_video(tmp_path / "a.mp4")
     rewrite(path, find_box(path.read_bytes(), b"mdhd") + 12, bytes(4))

@@ -20,6 +20,8 @@ from tsmfeat.video.quality import ReadQuality, is_cut_short, judge_quality
 _MOST_BYTES = 2 << 30
 _CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 _CODECS = ("h264", "mpeg4", "vp9")
+# Pictures that H.264 may hold back, the most of these codecs: with stamps in another order frames come in the file's.
+_MOST_REORDERED = 16
 _STAMP_TOLERANCE_SECONDS = 0.001
 
 
@@ -177,6 +179,7 @@ def why_unsafe(probe: VideoProbe, size: tuple[int, int] | None = None) -> str:
         "its frame size may change": not probe.one_size,
         f"its first frame comes {start:.3f} s after its start": abs(start) > _STAMP_TOLERANCE_SECONDS,
         "its packets hold no presentation stamps": not probe.has_presentation_stamps,
+        f"its stamps put a frame {probe.most_reordered} places forward": probe.most_reordered > _MOST_REORDERED,
         "two frames have one stamp": bool((np.diff(probe.stamps) == 0).any()),
         "its frames would take over 2 GB in decord": probe.stamps.size * height * width * 3 > _MOST_BYTES,
     }

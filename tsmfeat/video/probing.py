@@ -67,6 +67,8 @@ class VideoProbe:
         How much earlier than declared the file ends.
     damage
         Why the container broke off; empty for a file read to its end.
+    most_reordered
+        By how many places at most a frame is shown before its place in the file.
     has_presentation_stamps
         Whether a decoded frame can be told by its stamp. Otherwise (AVI, raw streams) the k-th frame out of the
         decoder has the k-th smallest stamp.
@@ -91,6 +93,7 @@ class VideoProbe:
     num_expected: int
     missing_seconds: float
     damage: str
+    most_reordered: int
     has_presentation_stamps: bool
 
     def grid(self, step_seconds: float) -> IntervalGrid:
@@ -148,6 +151,7 @@ def probe_video(path: Path, pulse: Callable[[], None] = lambda: None) -> VideoPr
             num_expected=max(stamps.size, _promised_frames(container, stream)),
             missing_seconds=float(_missing(container, scan, start)),
             damage=scan.damage,
+            most_reordered=_most_reordered(scan.stamps),
             has_presentation_stamps=scan.stamped and not _guesses_stamps(container, stream),
         )
 
@@ -181,6 +185,12 @@ def _frames_shown(
     order = np.argsort(stamps, kind="stable")
     stamps = stamps[order]
     return stamps, int(stamps[-1]) + (int(durations[order[-1]]) or _usual_gap(stamps, stream, time_base))
+
+
+def _most_reordered(stamps: npt.NDArray[np.int64]) -> int:
+    places = np.arange(stamps.size)
+    # The packet that is shown at each place, by its place in the file.
+    return int((np.argsort(stamps, kind="stable") - places).max())
 
 
 def _bit_depth(stream: "VideoStream") -> int:
