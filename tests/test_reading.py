@@ -3,6 +3,7 @@
 import gc
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -208,6 +209,40 @@ def test_a_killed_reader_costs_its_one_video(videos, number):
     assert failed[0].reason.endswith(f"reader process ended by signal {int(number)}")
     assert done == [0, 2, 3]
     assert children() == before
+
+
+@pytest.mark.parametrize("change", ["grows", "is replaced", "is touched", "vanishes"])
+def test_a_file_that_changes_while_it_is_read_fails(videos, tmp_path, change):
+    # A transport stream says nowhere how long it is: half of one reads as a whole.
+    path = make_video(tmp_path / "a.ts", range(300), container_format="mpegts")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2 // 188 * 188])
+    (reason,) = [
+        event.reason for event in events_of_a_change(path, content, change, videos) if isinstance(event, VideoFailed)
+    ]
+    assert ("no such file" if change == "vanishes" else "changed while it was read") in reason
+
+
+def events_of_a_change(path, content, change, videos):
+    """Read a video and change its file after the first clips."""
+    with ReaderPool(1, num_slots=1, slot_bytes=HALF.clip_bytes) as pool:
+        waiting = True
+        for event in pool.read(tasks_of([path], HALF)):
+            yield event
+            if not isinstance(event, ClipsReady):
+                continue
+            if waiting:
+                waiting = False
+                if change == "grows":
+                    path.write_bytes(content)
+                elif change == "is replaced":
+                    shutil.copy(videos[0], path.with_name("other"))
+                    path.with_name("other").replace(path)
+                elif change == "is touched":
+                    os.utime(path, ns=(0, 1))
+                else:
+                    path.unlink()
+            event.release()
 
 
 def test_a_reader_killed_while_idle_is_replaced(videos):

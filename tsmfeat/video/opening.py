@@ -1,5 +1,6 @@
 """Opening a video file with PyAV, safely: a regular file, known containers, its best video stream."""
 
+import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,8 +63,8 @@ def open_video(path: Path) -> "Iterator[tuple[InputContainer, VideoStream]]":
         yield container, _choose_stream(path, container)
 
 
-def require_file(path: Path) -> int:
-    """Return a video file's bytes, without opening it.
+def require_file(path: Path) -> os.stat_result:
+    """Return the status of a video file, without opening it.
 
     Raises
     ------
@@ -81,7 +82,30 @@ def require_file(path: Path) -> int:
         raise VideoError(f"{path}: {kind}; a video is a regular file", "pass a video file")
     if status.st_size == 0:
         raise VideoError(f"{path}: 0 bytes; a video cannot be empty", "copy the file again")
-    return status.st_size
+    return status
+
+
+def require_unchanged(path: Path, before: os.stat_result) -> None:
+    """Refuse a file that has changed since a look at it: what was read may be half of one and half of another.
+
+    Parameters
+    ----------
+    path
+        The file.
+    before
+        What `require_file` returned when the reading began.
+
+    Raises
+    ------
+    VideoError
+        Its size or its time of change is another one, or it is gone.
+    """
+    now = require_file(path)
+    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise VideoError(
+            f"{path}: changed while it was read, from {before.st_size:,} to {now.st_size:,} bytes",
+            "wait until it is written whole, then try again with --retry-failed",
+        )
 
 
 def require_time_base(path: Path, stream: "VideoStream") -> Fraction:

@@ -121,7 +121,7 @@ def probe_video(path: Path, pulse: Callable[[], None] = lambda: None) -> VideoPr
     EnvironmentLackError
         No decoder for the codec.
     """
-    source_size = require_file(path)
+    source_size = require_file(path).st_size
     with open_video(path) as (container, stream):
         scan = scan_packets(container, stream, pulse)
         time_base = require_time_base(path, stream)

@@ -23,6 +23,7 @@ from tsmfeat.video.assembling import assemble_clips, wanted_frames
 from tsmfeat.video.clips import distinct_frames, plan_clips_ticks
 from tsmfeat.video.decoding import VideoDecoder, choose_decoder
 from tsmfeat.video.decord_decoding import DecoderError, DecordDecoder
+from tsmfeat.video.opening import require_file, require_unchanged
 from tsmfeat.video.probing import VideoProbe, probe_video
 from tsmfeat.video.quality import ReadQuality, require_complete, require_whole_file
 from tsmfeat.video.sending import ClipSender
@@ -102,14 +103,18 @@ def _answer(
 ) -> VideoRead | VideoFailed:
     stage = "probe"
     try:
-        probe = probe_video(Path(task.path), pulse.beat)
+        path = Path(task.path)
+        before = require_file(path)
+        probe = probe_video(path, pulse.beat)
         if not task.allow_partial:
             require_whole_file(probe)
         plans = _plan(task, probe)
         decoder = choose_decoder(probe, task.decoder, [recipe.resizing for recipe in task.recipes], pulse.beat)
         outbox.send(_opened(task, probe, plans, decoder))
         stage = "decode"
-        return VideoRead(task.key, _send_clips(task, probe, plans, decoder, sender))
+        quality = _send_clips(task, probe, plans, decoder, sender)
+        require_unchanged(path, before)
+        return VideoRead(task.key, quality)
     except TsmfeatError as error:
         return VideoFailed(task.key, stage, error.message, error.hint, isinstance(error, DecoderError))
     except MemoryError:
