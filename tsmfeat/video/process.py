@@ -49,6 +49,7 @@ class ReaderProcess:
 
     def __init__(self, num_slots: int, slot_bytes: int, memory_bytes: int) -> None:
         self.task: ReadTask | None = None
+        # When it last got a video or a slot.
         self._given = 0.0
         # A sign of life that looked too old, and when.
         self._suspected = (0.0, 0.0)
@@ -97,10 +98,10 @@ class ReaderProcess:
 
         It must look so twice, a while apart: after the whole machine or process group stood still, every sign is old.
         """
+        # One that waits has a reason only while clips are in the caller's hands.
+        excused = self.task is None or (self._pulse.is_waiting and self._lent)
         now, last = time.monotonic(), max(self._pulse.last, self._given)
-        # A new interpreter has to find its libraries first, on a busy machine or a slow disk.
-        patience = timeout_seconds if self._pulse.last else max(timeout_seconds, _START_SECONDS)
-        if self.task is None or self._pulse.silent_seconds(self._given) < patience:
+        if excused or self._pulse.silent_seconds(self._given) < self._patience(timeout_seconds):
             return False
         if self._suspected[0] != last:
             self._suspected = (last, now)
@@ -110,7 +111,7 @@ class ReaderProcess:
         """Kill the process and fail its video."""
         self._process.kill()
         return self._fail(
-            f"no sign of life from its reader for {timeout_seconds:g} s",
+            f"no sign of life from its reader for {self._patience(timeout_seconds):g} s",
             "if it is only slow, give it longer: --reader-timeout 600",
         )
 
@@ -126,6 +127,10 @@ class ReaderProcess:
             self._process.kill()
             self._process.wait()
 
+    def _patience(self, timeout_seconds: float) -> float:
+        # A new interpreter has to find its libraries first, on a busy machine or a slow disk.
+        return timeout_seconds if self._pulse.last else max(timeout_seconds, _START_SECONDS)
+
     def _event(self, message: VideoOpened | SlotFilled | VideoRead | VideoFailed) -> ReadEvent:
         if isinstance(message, SlotFilled):
             ticket = next(self._tickets)
@@ -139,6 +144,7 @@ class ReaderProcess:
 
     def _release(self, ticket: int) -> None:
         slot = self._lent.pop(ticket, None)
+        self._given = time.monotonic()
         if slot is not None and not self._outbox.closed:
             with suppress(BrokenPipeError):
                 self._outbox.send(slot)

@@ -62,8 +62,8 @@ class Pulse:
         return bool(self._place[1])
 
     def silent_seconds(self, since: float) -> float:
-        """Return for how long there has been no sign, counted from `since` at the earliest; 0 while waiting."""
-        return 0.0 if self.is_waiting else time.monotonic() - max(self.last, since)
+        """Return for how long there has been no sign, counted from `since` at the earliest."""
+        return time.monotonic() - max(self.last, since)
 
 
 def create_memory(num_slots: int, slot_bytes: int) -> int:
