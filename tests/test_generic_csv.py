@@ -70,6 +70,24 @@ def test_a_given_vocabulary_numbers_the_labels_and_refuses_others(tmp_path):
         read_annotations(path, "drop", Vocabulary(("run", "wlak")))
 
 
+def test_of_many_unknown_labels_each_is_listed_and_the_first_get_a_guess(tmp_path):
+    rows = "".join(f"v,walc{k // 2},1,2\n" for k in range(60))
+    with pytest.raises(InputError) as caught:
+        read_annotations(put(tmp_path / "a", "video_id,label,start,end\n" + rows), "drop", Vocabulary(("walk",)))
+    problems = caught.value.problems
+    assert [line.split(":")[1] for line in problems] == [str(line) for line in range(2, 62, 2)]
+    assert all("(2 rows)" in line for line in problems)
+    assert ["did you mean 'walk'?" in line for line in problems] == [True] * 20 + [False] * 10
+
+
+def test_a_header_of_no_table_of_ours_is_named_shortly(tmp_path):
+    names = [f"column {k}" for k in range(1000)]
+    for header, story in ((names, "lacks video_id"), ([*names, names[7]], "column 'column 7' occurs twice")):
+        with pytest.raises(InputError, match=story) as caught:
+            read_annotations(put(tmp_path / "a", ",".join(header) + "\n"))
+        assert len(caught.value.message) < 400
+
+
 def test_rows_that_contradict_each_other_are_named(tmp_path):
     path = put(tmp_path / "a", TRUTH.replace("walk,5,6,v,training,", "walk,5,6,v,testing,"))
     with pytest.raises(InputError, match=r"a:4: subset 'testing', but 'training' in an earlier row of video 'v'"):

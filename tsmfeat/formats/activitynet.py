@@ -6,6 +6,7 @@ with an optional ``"scene"`` a video. Predictions: ``{"version", "results": {vid
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, chain
 from operator import attrgetter
@@ -171,11 +172,11 @@ def _columns(
 
 def _placer(blocks: Mapping[str, Sequence[object]]) -> PlaceOf:
     places = list(blocks)
-    offset = list(accumulate((len(block) for block in blocks.values()), initial=0))
+    first_rows = list(accumulate((len(block) for block in blocks.values()), initial=0))
 
     def place_of(row: int) -> str:
-        block = int(np.searchsorted(offset, row, side="right")) - 1
-        return f"{places[block]}[{row - offset[block]}]"
+        block = bisect_right(first_rows, row) - 1
+        return f"{places[block]}[{row - first_rows[block]}]"
 
     return place_of
 

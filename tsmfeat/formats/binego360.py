@@ -165,7 +165,7 @@ def _list_unnamed(entries: Sequence[_Entry], classes: ClassList) -> list[str]:
         f":{entry.line}: entry {index}: class id {class_id} has no name in the class list"
         for entry in entries
         for index, (class_id, *_) in enumerate(entry.rows)
-        if class_id not in classes.ids
+        if int(class_id) not in classes
     ]
 
 

@@ -45,6 +45,10 @@ class ClassList:
         object.__setattr__(self, "ids", ids)
         self._names.update(zip(ids, self.vocabulary.names, strict=True))
 
+    def __contains__(self, class_id: int) -> bool:
+        """Tell whether an id has a name."""
+        return class_id in self._names
+
     def name_of(self, class_id: int) -> str:
         """Return the name of an id; where the list lacks it, the id as a text."""
         return self._names.get(class_id, str(class_id))

@@ -1,6 +1,6 @@
 """What readers of every format do with rows that break a rule, and how they say so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ from tsmfeat.values.segments import Segments
 from tsmfeat.values.vocabulary import Vocabulary
 
 _MAX_LISTED = 20
+# Looking for the nearest name costs time: the first unknown ones show what went wrong.
+_MOST_GUESSES = 20
 
 PlaceOf = Callable[[int], str]
 """From a row's number to where it stands in its file: ``":17"`` is a line of it."""
@@ -115,15 +117,23 @@ def impose_classes(
     names = tuple(name or "nameless" for name in names)  # listed as a problem already
     if classes is None:
         return Vocabulary(tuple(dict.fromkeys(names))), segments
-    for index, name in enumerate(names):
-        if name not in classes and (rows := np.flatnonzero(segments.label == index)).size:
-            hint = did_you_mean(name, classes.names) or f"they begin with {', '.join(classes.names[:5])}"
-            problems.append(
-                f"{place_of(int(rows[0]))}: class {name!r} is not among the {len(classes)} classes given "
-                f"({len(rows)} rows); {hint}"
-            )
+    problems += _list_unknown(names, segments, classes, place_of)
     label = classes.ids_of(names, unknown=0)[segments.label] if names else segments.label
     return classes, Segments(segments.video, label, segments.start, segments.end, segments.score)
+
+
+def _list_unknown(names: tuple[str, ...], segments: Segments, classes: Vocabulary, place_of: PlaceOf) -> Iterator[str]:
+    if all(name in classes for name in names):
+        return
+    found = np.unique(segments.label, return_index=True, return_counts=True)
+    unknown = [row for row in zip(*(column.tolist() for column in found), strict=True) if names[row[0]] not in classes]
+    for number, (label, first, count) in enumerate(unknown):
+        nearest = did_you_mean(names[label], classes.names) if number < _MOST_GUESSES else ""
+        hint = nearest or f"they begin with {', '.join(classes.names[:5])}"
+        yield (
+            f"{place_of(first)}: class {names[label]!r} is not among the {len(classes)} classes given "
+            f"({count} rows); {hint}"
+        )
 
 
 def list_bad_text(text: str, place: str, problems: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from tsmfeat.errors import InputError, did_you_mean
 from tsmfeat.formats.content import read_text
+from tsmfeat.formats.numbers import shorten
 
 # A cell may hold a video's whole list of segments; the csv module's own limit is 128 KB.
 CELL_LIMIT_CHARACTERS = 16 << 20
@@ -122,15 +124,15 @@ def _cell_limit(characters: int) -> Iterator[None]:
 
 
 def _check_header(path: Path, line: int, names: tuple[str, ...], required: Sequence[str]) -> None:
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if twice:
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None:
         raise InputError(
-            f"{path}:{line}: column {twice[0]!r} occurs twice in the header; names are unique", "rename one of them"
+            f"{path}:{line}: column {shorten(twice)} occurs twice in the header; names are unique", "rename one of them"
         )
     missing = [name for name in required if name not in names]
     if missing:
         raise InputError(
-            f"{path}:{line}: the header {','.join(names)!r} lacks {', '.join(missing)}; the columns are "
+            f"{path}:{line}: the header {shorten(','.join(names))} lacks {', '.join(missing)}; the columns are "
             f"{', '.join(required)}, divided by commas, in any order",
             did_you_mean(missing[0], names) or "name the columns in the first line",
         )

@@ -211,7 +211,7 @@ def _name_class(line: _Line, classes: ClassList, invalid: Invalid, problems: lis
     if class_id is None:
         problems.append(f"{line.place}: class id {shorten(line.words[3])}; an id is a whole number")
         return line.words[3]
-    if invalid == "error" and class_id not in classes.ids:
+    if invalid == "error" and class_id not in classes:
         problems.append(f"{line.place}: class id {class_id} has no name in the class list")
     return classes.name_of(class_id)
 
