@@ -4,6 +4,8 @@ import argparse
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from collections import OrderedDict
 
 import numpy as np
@@ -17,7 +19,7 @@ from tsmfeat.files import read_header, save_tensors
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.trunk.specs import SPECS
 from tsmfeat.trunk.tsm import build_trunk, load_trunk
-from tsmfeat.workflows.conversion import convert_checkpoint
+from tsmfeat.workflows.checkpoint_conversion import convert_checkpoint
 from tsmfeat_cli.main import app
 
 SHIFTED = SPECS["resnet18"].shifted_blocks
@@ -246,3 +248,32 @@ def test_options_of_the_other_kind_of_file_are_refused(tmp_path, labels, trainin
     error, _ = failure(tmp_path / "nowhere.json", tmp_path / "gt.csv", code=4)
     assert "does not exist" in error
     assert not (tmp_path / "gt.csv").exists()
+
+
+def test_labels_replace_only_their_own_kind(tmp_path, labels):
+    guess, table, heads = tmp_path / "found.json", tmp_path / "gt.csv", tmp_path / "heads.csv"
+    guess.write_text(json.dumps({"results": {"a": [{"label": "run", "segment": [1, 2], "score": 0.5}]}}))
+    save_tensors(heads, {"a": np.zeros(1, np.float32)}, {"kind": "heads", "version": 1})
+    table.touch()
+    assert run("convert", labels, table).exit_code == 0
+    assert run("convert", labels, table).exit_code == 0
+    for source, out, kind in ((guess, table, "predictions"), (labels, guess, "annotations"), (labels, heads, "annot")):
+        before = out.read_bytes()
+        error, _ = failure(source, out, code=2)
+        assert f"exists and holds no {kind}" in error
+        assert out.read_bytes() == before
+    error, _ = failure(labels, labels, code=2)
+    assert "is the source itself" in error
+    os.mkfifo(tmp_path / "pipe.json")
+    error, _ = failure(labels, tmp_path / "pipe.json", code=2)
+    assert "exists and holds no annotations" in error
+
+
+def test_labels_are_converted_without_torch(tmp_path, labels):
+    words = ["convert", str(labels), str(tmp_path / "gt.csv")]
+    code = (
+        "import sys\nfrom tsmfeat_cli.main import app\n"
+        f"app({words!r}, prog_name='tsmfeat', standalone_mode=False)\nassert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)
+    assert (tmp_path / "gt.csv").exists()

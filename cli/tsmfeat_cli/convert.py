@@ -15,7 +15,7 @@ from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:
-    from tsmfeat.workflows.conversion import CheckpointReport
+    from tsmfeat.workflows.checkpoint_conversion import CheckpointReport
     from tsmfeat.workflows.format_conversion import ConversionReport
 
 
@@ -54,16 +54,17 @@ def command(
     Example: tsmfeat convert ckpt.best.pth.tar trunk.safetensors
     """
     options = ConvertOptions(trunk, from_format, to_format, classes, sample, pieces, strict)
-    from tsmfeat.workflows.conversion import CheckpointReport, convert
+    from tsmfeat.workflows.conversion import convert
+    from tsmfeat.workflows.format_conversion import ConversionReport
 
     with TerminalProgress(quiet) as progress:
         report = convert(source, out, options, progress)
     if as_json:
         write_data(json.dumps(asdict(report)))
-    if isinstance(report, CheckpointReport):
-        _summarize_checkpoint(report, progress)
-    else:
+    if isinstance(report, ConversionReport):
         _summarize_format(report, progress)
+    else:
+        _summarize_checkpoint(report, progress)
 
 
 def _summarize_checkpoint(report: "CheckpointReport", progress: TerminalProgress) -> None:

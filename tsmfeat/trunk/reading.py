@@ -55,18 +55,6 @@ def is_safetensors(path: Path) -> bool:
     raise CheckpointError(f"{path}: {found}", "download or copy the checkpoint again")
 
 
-def holds_checkpoint(path: Path) -> bool:
-    """Tell by a file's first bytes whether it can only be a checkpoint; it may still be a damaged one."""
-    if not path.is_file():  # a pipe would wait
-        return False
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(4)
-    except OSError:
-        return False
-    return files.is_safetensors(path) or head.startswith(_TORCH_STARTS)
-
-
 def require_name_digest(path: Path, file_sha256: str) -> None:
     """Refuse a file whose name states another SHA-256 than it has: torch itself does not see a flipped byte.
 

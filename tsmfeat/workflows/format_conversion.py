@@ -12,6 +12,7 @@ from tsmfeat.formats.writing import write_annotations, write_predictions
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
+from tsmfeat.workflows.kinds import require_replaceable
 
 _SILENCE = Silence()
 
@@ -90,7 +91,8 @@ def convert_file(  # noqa: PLR0913 - one call is one conversion
     Raises
     ------
     ConfigurationError
-        The target's format is not told, or the options do not fit each other.
+        The target's format is not told, the options do not fit each other, or `out` is the source or a file of another
+        kind.
     TsmfeatError
         A source that is damaged, content the target has no way to write, a full disk.
     """
@@ -98,6 +100,7 @@ def convert_file(  # noqa: PLR0913 - one call is one conversion
     invalid: Invalid = "error" if strict else "drop"
     found: Annotations | Predictions
     resolved = kind or _kind_of(Path(source), from_format)
+    _require_other_place(Path(source), Path(out), resolved)
     if resolved == "predictions":
         found = predictions = read_predictions(source, invalid, classes, from_format, pieces)
         losses = write_predictions(predictions, out, to_format, classes, sample, strict)
@@ -127,6 +130,16 @@ def _kind_of(source: Path, from_format: FormatName | None) -> Kind:
     if from_format == "x360":
         return "annotations"
     return recognize_format(source).kind
+
+
+def _require_other_place(source: Path, out: Path, kind: Kind) -> None:
+    """Refuse to write over the source, or over a file of another kind; folders are judged by their writers."""
+    if out.exists() and source.exists() and out.samefile(source):
+        raise ConfigurationError(
+            f"{out}: is the source itself; what a conversion leaves out would be lost", "choose another name"
+        )
+    if not out.is_dir():
+        require_replaceable(out, kind)
 
 
 def _warn_of_losses(report: ConversionReport, progress: Progress) -> None:

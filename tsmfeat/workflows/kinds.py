@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from tsmfeat.errors import CheckpointError, InputError
+from tsmfeat.errors import CheckpointError, ConfigurationError, InputError
 from tsmfeat.files import is_safetensors, read_header
 from tsmfeat.formats.recognition import recognize_format
 from tsmfeat.store.folders import files_in, is_packed_output, parts_folder
@@ -71,11 +71,7 @@ def _recognize_folder(path: Path) -> str:
 
 
 def _recognize_file(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_HEAD_BYTES)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from error
+    head = _read_head(path)
     if head.startswith(_HDF5) or is_packed_output(path):
         return "features"
     if is_safetensors(path):
@@ -89,11 +85,56 @@ def _recognize_file(path: Path) -> str:
     return recognize_format(path).kind
 
 
+def _read_head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_HEAD_BYTES)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from error
+
+
 def _recognize_safetensors(path: Path) -> str:
     try:
         return "heads" if read_header(path).get("kind") == "heads" else "trunk"
     except CheckpointError:  # whoever reads it next says so
         return "trunk"
+
+
+def holds_checkpoint(path: Path) -> bool:
+    """Tell by a file's first bytes whether it can only be a checkpoint; it may still be a damaged one."""
+    if not path.is_file():  # a pipe would wait
+        return False
+    return is_safetensors(path) or _read_head(path).startswith(_TORCH)
+
+
+def require_replaceable(out: Path, kind: str) -> None:
+    """Refuse to write over anything but an empty file or one of the same kind: a mistyped name must cost nothing.
+
+    Parameters
+    ----------
+    out
+        What is to be written.
+    kind
+        What it will hold, a key of `KIND_NAMES`.
+
+    Raises
+    ------
+    ConfigurationError
+        Something else is there.
+    """
+    if out.exists() and not _is_replaceable(out, kind):
+        raise ConfigurationError(
+            f"{out}: exists and holds no {kind}; only {KIND_NAMES[kind]} is replaced",
+            "choose another name, or move it away",
+        )
+
+
+def _is_replaceable(out: Path, kind: str) -> bool:
+    try:
+        # An empty device is not an empty file.
+        return (out.is_file() and not out.stat().st_size) or recognize(out) == kind
+    except InputError:
+        return False
 
 
 def holds_store(path: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tsmfeat.errors import ConfigurationError, InputError, OutputError
+from tsmfeat.errors import ConfigurationError, OutputError
 from tsmfeat.files import make_folder
 from tsmfeat.formats.reading import require_format
 from tsmfeat.formats.writing import write_predictions
@@ -15,7 +15,7 @@ from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress
 from tsmfeat.values.segments import Segments
 from tsmfeat.values.vocabulary import Vocabulary
-from tsmfeat.workflows.kinds import recognize
+from tsmfeat.workflows.kinds import require_replaceable
 from tsmfeat.workflows.options import PredictOptions
 
 
@@ -31,23 +31,12 @@ def require_prediction_output(out: Path) -> None:
     """
     if out.is_dir():
         raise ConfigurationError(f"{out}: a folder; predictions go into a file", f"use -o {out / 'predictions.json'}")
-    if out.exists() and out.stat().st_size and not _holds_predictions(out):
-        raise ConfigurationError(
-            f"{out}: exists and holds no predictions; only a prediction file is replaced",
-            "choose another -o, or move it away",
-        )
+    require_replaceable(out, "predictions")
     folder = out.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
         raise OutputError(f"{folder}: cannot be written to", "choose another folder with -o")
-
-
-def _holds_predictions(out: Path) -> bool:
-    try:
-        return recognize(out) == "predictions"
-    except InputError:
-        return False
 
 
 def rehearse_writing(out: Path, vocabularies: Iterable[Vocabulary], options: PredictOptions) -> None:
