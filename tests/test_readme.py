@@ -3,8 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -13,12 +11,14 @@ import pytest
 import torch
 from naive_layouts import official_tsm
 from torchvision.models import resnet18, resnet50
+from typer.testing import CliRunner
 
 from tsmfeat.trunk.tsm import build_trunk
 from tsmfeat.video.encoding import write_video
 from tsmfeat.workflows import extract, fit_heads
 from tsmfeat.workflows.options import ExtractOptions, FitOptions, HeadOptions, TrunkOptions, VideoOptions
 from tsmfeat_cli.lazy import COMMANDS as COMMANDS_OF_THE_APP
+from tsmfeat_cli.main import app
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", README, re.MULTILINE | re.DOTALL)
@@ -54,9 +54,11 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run_in(folder, command):
-    words = [sys.executable, "-m", "tsmfeat_cli", *shlex.split(command)[1:]]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True)
+@pytest.fixture
+def run(folder, monkeypatch):
+    """Run a command line in the reader's folder."""
+    monkeypatch.chdir(folder)
+    return lambda command: CliRunner().invoke(app, shlex.split(command)[1:], prog_name="tsmfeat")
 
 
 def test_the_readme_prints_commands():
@@ -65,10 +67,10 @@ def test_the_readme_prints_commands():
 
 
 @pytest.mark.golden
-def test_every_command_of_the_readme_runs(folder):
+def test_every_command_of_the_readme_runs(run):
     for command in COMMANDS:
-        done = run_in(folder, command)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        done = run(command)
+        assert done.exit_code == 0, f"{command}\n{done.output}"
 
 
 @pytest.mark.golden
@@ -94,11 +96,11 @@ def test_the_annotations_of_the_readme_are_readable(tmp_path):
 
 
 @pytest.mark.golden
-def test_every_example_of_the_help_runs(folder):
+def test_every_example_of_the_help_runs(run):
     # The demo has a test of its own.
     for name in (name for name in COMMANDS_OF_THE_APP if name != "demo"):
-        shown = " ".join(run_in(folder, f"tsmfeat {name} --help").stdout.split())
+        shown = " ".join(run(f"tsmfeat {name} --help").stdout.split())
         example = re.search(r"Example: (tsmfeat .*?) ╭", shown)
         assert example, shown
-        done = run_in(folder, example[1])
-        assert done.returncode == 0, f"{example[1]}\n{done.stderr}"
+        done = run(example[1])
+        assert done.exit_code == 0, f"{example[1]}\n{done.output}"
