@@ -1,6 +1,7 @@
 """Key layouts of other projects, and the placement of the shift that their keys show."""
 
 import hashlib
+from functools import cache
 
 import numpy as np
 import pytest
@@ -23,10 +24,14 @@ def torchvision_state(name):
         return getattr(torchvision.models, name)().state_dict()
 
 
+@cache
+def random_state(seed):
+    return dict(build_trunk("resnet18", checkpoint=f"random:{seed}").state_dict())
+
+
 def full_state(seed=0, classes=3):
     """A resnet18 of torchvision's names with classifier and counters, saved in other layouts by the tests."""
-    state = dict(build_trunk("resnet18", checkpoint=f"random:{seed}").state_dict())
-    return state | {"fc.weight": torch.ones(classes, 512), "fc.bias": torch.zeros(classes)}
+    return random_state(seed) | {"fc.weight": torch.ones(classes, 512), "fc.bias": torch.zeros(classes)}
 
 
 def saved(path, content):
@@ -248,26 +253,45 @@ def test_a_plain_tsn_turns_the_shift_off_and_says_so(tmp_path):
     assert len(load(saved(tmp_path / "plain.pth", full_state())).shifted_blocks) == 8
 
 
-def wrong_placements():
-    shifted = SPECS["resnet18"].shifted_blocks
-    return {
-        "block": (
-            official_tsm(full_state(), shifted, place="block"),
-            "before the whole block (placement block: layer1.0",
-        ),
-        "pool": (official_tsm(full_state(), shifted, place="pool"), "pooled in time before layer2 (temporal pool)"),
-        "half": (
-            official_tsm(full_state(), shifted[::2]),
-            "4 blocks are shifted (not layer1.1, layer2.1, layer3.1 and 1",
-        ),
-        "mmaction2": (mmaction2(full_state(), shifted[:-1]), "7 blocks are shifted (not layer4.1)"),
-    }
+def test_a_module_that_official_tsm_never_shifts_is_seen():
+    keys = [
+        "base_model.layer1.0.conv1.net.weight",
+        "base_model.layer10.0.net.a",
+        "base_model.layer1.0.conv2.net.weight",
+    ]
+    assert read_placement(keys) == Placement("elsewhere", ("layer1.0.conv2", "layer10.0"))
+    assert read_placement(["backbone.conv1.conv.net.weight"]) == Placement("elsewhere", ("conv1.conv",))
 
 
-@pytest.mark.parametrize("case", ["block", "pool", "half", "mmaction2"])
+SHIFTED = SPECS["resnet18"].shifted_blocks
+WRONG = {
+    "block": (
+        lambda state: official_tsm(state, SHIFTED, place="block"),
+        "before the whole block (placement block: layer1.0",
+    ),
+    "pool": (
+        lambda state: official_tsm(state, SHIFTED, place="pool"),
+        "pooled in time before layer2 (temporal pool)",
+    ),
+    "half": (
+        lambda state: official_tsm(state, SHIFTED[::2]),
+        "4 blocks are shifted (not layer1.1, layer2.1, layer3.1 and 1",
+    ),
+    "mmaction2": (lambda state: mmaction2(state, SHIFTED[:-1]), "7 blocks are shifted (not layer4.1)"),
+    "conv2": (
+        lambda state: {
+            key.replace("conv2.weight", "conv2.net.weight"): state[name]
+            for key, name in zip(official_tsm(state, ()), state, strict=True)
+        },
+        "before layer1.0.conv2, layer1.1.conv2, layer2.0.conv2 and 5 more, which official TSM never does",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
 def test_frames_shifted_elsewhere_are_refused_with_a_remedy(tmp_path, case):
-    keys, says = wrong_placements()[case]
-    path = saved(tmp_path / "a.pth", keys)
+    lay_out, says = WRONG[case]
+    path = saved(tmp_path / "a.pth", lay_out(full_state()))
     for shift in ("auto", "on"):
         error = refusal(path, says, "--shift off for a per-frame network", shift=shift)
         assert "resnet18 shifts 8 blocks before conv1, as official TSM (blockres) does" in error.message

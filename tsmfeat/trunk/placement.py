@@ -8,14 +8,16 @@ from typing import Any
 from tsmfeat.errors import CheckpointError
 from tsmfeat.trunk.listing import listed, printable
 
-# The official code's words, and what each does.
-NONE, BLOCKRES, BLOCK, POOLED = "none", "blockres", "block", "temporal pool"
-PLACEMENTS = (NONE, BLOCKRES, BLOCK, POOLED)
+# The official code's words, and one for what it never does.
+NONE, BLOCKRES, BLOCK, POOLED, ELSEWHERE = "none", "blockres", "block", "temporal pool", "elsewhere"
+PLACEMENTS = (NONE, BLOCKRES, BLOCK, POOLED, ELSEWHERE)
 
 _POOLED = re.compile(r"(?:^|\.)(layer[1-4])\.net\.")
 _BLOCK = re.compile(r"(?:^|\.)(layer[1-4]\.\d+)\.net\.")
 _BLOCKRES = re.compile(r"(?:^|\.)(layer[1-4]\.\d+)\.conv1\.(?:conv\.)?net\.")
+_MARKS = ((POOLED, _POOLED), (BLOCK, _BLOCK), (BLOCKRES, _BLOCKRES))
 _NET = re.compile(r"\.net\.")
+_WRAPPED = re.compile(r"^(?:base_model\.|backbone\.)?(.+?)\.net\.")
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,11 @@ class Placement:
     ----------
     kind
         ``"none"`` (TSN: no shift at all), ``"blockres"`` (before the first convolution of a block's residual branch),
-        ``"block"`` (before the whole block) or ``"temporal pool"`` (frames are pooled in time before a stage).
+        ``"block"`` (before the whole block), ``"temporal pool"`` (frames are pooled in time before a stage) or
+        ``"elsewhere"`` (before a module that the official code never shifts).
     blocks
-        The shifted blocks in the network's order, such as ``"layer1.0"``; with ``"temporal pool"`` the pooled stages.
+        The shifted blocks in the network's order, such as ``"layer1.0"``; with ``"temporal pool"`` the pooled stages,
+        with ``"elsewhere"`` the odd modules.
     """
 
     kind: str
@@ -70,7 +74,10 @@ def read_placement(names: Iterable[str]) -> Placement:
     Placement(kind='temporal pool', blocks=('layer2',))
     """
     marked = [name for name in names if _NET.search(name)]
-    for kind, pattern in ((POOLED, _POOLED), (BLOCK, _BLOCK), (BLOCKRES, _BLOCKRES)):
+    if odd := [name for name in marked if not any(pattern.search(name) for _, pattern in _MARKS)]:
+        modules = {_WRAPPED.sub(r"\1.net.", name).partition(".net.")[0] for name in odd}
+        return Placement(ELSEWHERE, tuple(sorted(modules, key=_order)))
+    for kind, pattern in _MARKS:
         if matches := [match[1] for name in marked if (match := pattern.search(name))]:
             return Placement(kind, tuple(sorted(set(matches), key=_order)))
     return Placement(NONE)
@@ -134,6 +141,8 @@ def _found(placement: Placement, shifted_blocks: tuple[str, ...]) -> str:
         return f"frames are shifted before the whole block (placement block: {listed(placement.blocks)})"
     if placement.kind == POOLED:
         return f"frames are pooled in time before {listed(placement.blocks)} (temporal pool)"
+    if placement.kind == ELSEWHERE:
+        return f"frames are shifted before {listed(placement.blocks)}, which official TSM never does"
     lacking = [name for name in shifted_blocks if name not in placement.blocks]
     beyond = [name for name in placement.blocks if name not in shifted_blocks]
     parts = [f"{what} {listed(names)}" for what, names in (("not", lacking), ("beyond ours", beyond)) if names]
