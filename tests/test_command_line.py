@@ -122,6 +122,17 @@ def test_values_that_do_not_fit_are_refused_with_a_remedy(words, error, hint):
     assert advice == hint
 
 
+@pytest.mark.parametrize("said", ["Unable to allocate 9 TiB", ""])
+def test_memory_that_runs_out_is_no_bug_but_a_lack_of_the_machine(monkeypatch, said):
+    def fail(*_):
+        raise MemoryError(said)
+
+    monkeypatch.setattr(tsmfeat.workflows.scoring, "score", fail)
+    error, hint = failure(*SCORE, code=5)
+    assert error.startswith(f"memory ran out ({said or 'while the input was read'}); the work does not fit")
+    assert hint.startswith("end other programs")
+
+
 def test_a_bug_ends_with_code_one_and_asks_for_a_report(monkeypatch):
     def fail(*_):
         raise ZeroDivisionError("by accident")

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from tsmfeat.errors import ConfigurationError, OutputError, TsmfeatError, did_you_mean
+from tsmfeat.errors import ConfigurationError, EnvironmentLackError, OutputError, TsmfeatError, did_you_mean
 from tsmfeat_cli.failures import is_usage_error, report_bug, report_error, report_usage
 
 HELP_SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -85,6 +85,12 @@ class LazyGroup(TyperGroup):
             raise
         except BrokenPipeError:  # whoever read our output has enough of it
             raise typer.Exit(OutputError.exit_code) from None
+        except MemoryError as error:
+            lack = EnvironmentLackError(
+                f"memory ran out ({str(error) or 'while the input was read'}); the work does not fit",
+                "end other programs, work on a part of the input at a time, or use a larger machine",
+            )
+            raise typer.Exit(report_error(lack, ctx)) from None
         except Exception as error:  # the last place before the user
             if is_usage_error(error):
                 raise
