@@ -224,6 +224,7 @@ def test_an_unknown_choice_is_refused(put):
         ('{"label": 3, "segment": [0, 1], "score": 1}', "results['v'][1].label"),
         ('{"label": "", "segment": [0, 1], "score": 1}', "results['v'][1]: the label is empty"),
         ('{"label": "\\ud800", "segment": [0, 1], "score": 1}', "results['v'][1].label"),
+        ('{"label": "a", "segment": [0, 1], "score": 1, "\\ud800": 2}', "results['v'][1]: {'label': 'a'"),
         ('{"segment": [0, 1], "score": 1}', "results['v'][1]: object missing required field `label`"),
         ('{"label": "a", "segment": [0, 1], "score": ' + "9" * 400 + "}", "results['v'][1].score: number out of range"),
         ("[]", "results['v'][1]"),

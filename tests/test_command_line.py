@@ -1,5 +1,6 @@
 """What all commands share: usage errors, config files, the environment, standard output, completion."""
 
+import io
 import json
 import os
 import subprocess
@@ -280,6 +281,14 @@ def test_a_reader_that_leaves_early_is_no_error_to_talk_about():
 def test_data_goes_to_standard_output(capsys):
     write_data("{}")
     assert capsys.readouterr() == ("{}\n", "")
+
+
+@pytest.mark.parametrize(("encoding", "expected"), [("utf-8", "é ×\\udcff\n"), ("ascii", "\\xe9 \\xd7\\udcff\n")])
+def test_what_standard_output_cannot_show_is_escaped(monkeypatch, encoding, expected):
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding))
+    write_data("é ×\udcff")
+    assert shown.getvalue().decode(encoding) == expected
 
 
 @pytest.mark.parametrize(

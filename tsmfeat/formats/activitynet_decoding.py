@@ -65,6 +65,7 @@ _BLANK: dict[type[Any], Any] = {
     Detection: Detection("blank", (0.0, 1.0), 0.0),
     SceneScore: SceneScore("blank", 0.0),
 }
+_MOST_SHOWN = 80
 _JSON_NAMES = {dict: "an object", list: "an array", str: "a text", bool: "true or false", type(None): "null"}
 
 
@@ -168,7 +169,10 @@ def _convert(found: Any, to: type[Any], place: str, problems: list[str]) -> Any:
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
         problems.append(f"{place}{where.rstrip('`')}: {what[0].lower()}{what[1:]}")
-        return None
+    except UnicodeEncodeError:
+        # Of a key: texts among the values are looked at by name.
+        problems.append(f"{place}: {ascii(found)[:_MOST_SHOWN]} holds what is not a valid Unicode text")
+    return None
 
 
 def _json_name(value: object) -> str:
