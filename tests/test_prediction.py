@@ -473,6 +473,14 @@ def test_features_are_made_with_exactly_the_spec_the_heads_demand(videos, tmp_pa
         assert store.spec == spec == load_heads(heads).spec
 
 
+def test_only_the_videos_named_are_predicted_from_features_that_were_kept(videos, tmp_path):
+    heads, options = save_raw_heads(tmp_path / "heads", raw_spec()), raw_options(features_out=str(tmp_path / "kept.h5"))
+    every = predict(videos, heads, tmp_path / "all.json", options).predictions
+    assert len(every.video_ids) > 1
+    one = predict(videos / "clip0.mp4", heads, tmp_path / "one.json", options).predictions
+    assert one.video_ids == ("clip0",)
+
+
 def test_each_spec_is_extracted_once_and_each_trunk_found_by_its_digest(videos, tmp_path, temporary, monkeypatch):
     specs = [raw_spec(), raw_spec(step_seconds=1.0, clip_seconds=1.0), raw_spec(checkpoint="random:1")]
     heads = [save_raw_heads(tmp_path / f"h{number}", spec, number) for number, spec in enumerate([*specs, specs[0]])]

@@ -54,6 +54,8 @@ class ExtractReport:
         Of the videos extracted now.
     num_repeating
         Videos extracted now whose clips repeat frames: the median clip has fewer than num_frames / 2 distinct ones.
+    video_ids
+        Videos asked for.
     spec
         Identity of the features.
     stopped
@@ -72,6 +74,7 @@ class ExtractReport:
     frames_decoded: int
     video_seconds: float
     num_repeating: int
+    video_ids: tuple[str, ...]
     spec: FeatureSpec
     stopped: bool
     seconds: float
@@ -230,6 +233,7 @@ def _report(
         frames_decoded=run.frames_decoded,
         video_seconds=run.video_seconds,
         num_repeating=run.num_repeating,
+        video_ids=tuple(source.video_id for source in sources),
         spec=run.spec,
         stopped=run.stopped,
         seconds=seconds,

@@ -33,12 +33,15 @@ class OpenedFeatures:
         One a spec.
     failed
         ``{"path", "reason"}`` of each raw video that could not be read.
+    video_ids
+        The videos asked for; empty for all that are stored.
     stopped
         Whether the extraction was asked to stop before its end: the stores are incomplete then.
     """
 
     stores: tuple[FeatureStore, ...]
     failed: tuple[dict[str, str], ...] = ()
+    video_ids: tuple[str, ...] = ()
     stopped: bool = False
 
 
@@ -91,8 +94,8 @@ def open_sources(
             # Loading torch takes seconds, and stores need none.
             from tsmfeat.workflows.raw_videos import embed_videos
 
-            stores_made, failed = embed_videos(videos, specs, options, (progress, should_stop), stack)
-            yield OpenedFeatures(stores_made, failed, stopped=not stores_made)
+            made, failed, video_ids = embed_videos(videos, specs, options, (progress, should_stop), stack)
+            yield OpenedFeatures(made, failed, video_ids, stopped=not made)
 
 
 def _stores_of(text: str) -> list[Path]:

@@ -174,7 +174,9 @@ def _run_heads(
     for store in opened.stores:
         if store not in used:
             progress.warn(f"{store.files[0]}: no heads were fitted on its spec; it is left aside")
-    video_ids = _choose_videos(used, options.video_ids)
+    stored = frozenset(video_id for store in used for video_id in store.video_ids)
+    asked_for = tuple(video_id for video_id in opened.video_ids if video_id in stored)
+    video_ids = _choose_videos(used, options.video_ids or asked_for)
     listed = [
         predict_segments(checkpoints[path], store_of[path], video_ids, options.localization, progress) for path in paths
     ]

@@ -25,7 +25,7 @@ def embed_videos(
     options: PredictOptions,
     listeners: tuple[Progress, Callable[[], bool]],
     stack: ExitStack,
-) -> tuple[tuple[FeatureStore, ...], tuple[dict[str, str], ...]]:
+) -> tuple[tuple[FeatureStore, ...], tuple[dict[str, str], ...], tuple[str, ...]]:
     """Make the features of raw videos, once a spec, and open them.
 
     Parameters
@@ -43,8 +43,9 @@ def embed_videos(
 
     Returns
     -------
-    stores, failed
-        A store a spec, none after a stopped run; ``{"path", "reason"}`` of each video that cannot be read.
+    stores, failed, video_ids
+        A store a spec, none after a stopped run; ``{"path", "reason"}`` of each video that cannot be read; the videos
+        asked for: a store that is kept may hold others.
 
     Raises
     ------
@@ -68,16 +69,18 @@ def embed_videos(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tsmfeat-predict-")))
         places = [folder / str(number) for number in range(len(specs))]
     failed: dict[str, dict[str, str]] = {}
+    video_ids: tuple[str, ...] = ()
     for spec, place in zip(specs, places, strict=True):
         report = extract(videos, place, extract_options(spec, trunks[spec], options), *listeners)
         if report.stopped:
-            return (), tuple(failed.values())
+            return (), tuple(failed.values()), ()
         require_same_spec(spec, report.spec, "the heads", "these videos")
+        video_ids = report.video_ids
         failed |= {entry["path"]: entry for entry in report.failed}
     if not all(output_files(place) for place in places):
         raise _nothing_read(list(failed.values()))
     stores = tuple(stack.enter_context(open_features(place)) for place in places)
-    return stores, tuple(failed.values())
+    return stores, tuple(failed.values()), video_ids
 
 
 def _require_videos(videos: Sequence[str], specs: Sequence[FeatureSpec], options: PredictOptions) -> None:
