@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from factories_video import X264, make_video
+from factories_video import X264, make_video, spoil_packets
 from typer.testing import CliRunner
 
 from tsmfeat.errors import VideoError
@@ -71,7 +71,8 @@ def test_decoders_that_agree(tmp_path, quick):
     done = run("doctor", "--video", path)
     assert done.exit_code == 0
     assert "all equal to PyAV's" in done.stdout
-    assert "decord may read it" in done.stdout
+    assert "the pre-flight lets decord read it" in done.stdout
+    assert "damaged" not in done.stdout
 
 
 def test_decoders_that_differ(tmp_path, quick):
@@ -89,6 +90,16 @@ def test_decoders_that_differ(tmp_path, quick):
         True,
     )
     assert "decord must not read it: its container is mpegts" in run("doctor", "--video", path).stdout
+
+
+def test_a_damaged_video_is_called_so(tmp_path, quick):
+    whole = make_video(tmp_path / "a.mp4", range(60), codec_options={"preset": "veryfast", "g": "10", "bf": "0"})
+    done = run("doctor", "--video", spoil_packets(whole, [20])[0])
+    assert done.exit_code == 0
+    assert "stopped: " in done.stdout
+    assert (
+        done.stdout.splitlines()[-1] == "a decoder stopped: the file is damaged, and tsmfeat validate --deep says how"
+    )
 
 
 def test_what_is_no_video_is_refused(tmp_path, quick):

@@ -50,7 +50,9 @@ def _describe(found: "Examination") -> str:
     if found.video:
         lines += ["", _video_line(found.video), *(_comparison_line(entry) for entry in found.comparisons)]
         why = found.video["why_unsafe"]
-        lines.append(f"decord must not read it: {why}" if why else "decord may read it")
+        lines.append(f"decord must not read it: {why}" if why else "the pre-flight lets decord read it")
+        if any(entry.error for entry in found.comparisons) and not why:
+            lines.append("a decoder stopped: the file is damaged, and tsmfeat validate --deep says how")
     return "\n".join(lines)
 
 

@@ -60,9 +60,11 @@ def find_videos(inputs: Sequence[str], id_rule: str = "stem") -> list[VideoSourc
         video_id = _name_video(path, root if id_rule == "path" else None)
         known = found.setdefault(video_id, VideoSource(video_id, path))
         if known.path != path and known.path.resolve() != path.resolve():
+            rename = (
+                "rename one of them" if id_rule == "path" else "give their common folder with --id path, or rename one"
+            )
             raise ConfigurationError(
-                f"{known.path} and {path} would both be video {video_id!r}; ids are unique",
-                "give their common folder with --id path, or rename one of them",
+                f"{known.path} and {path} would both be video {video_id!r}; ids are unique", rename
             )
     if not found:
         raise ConfigurationError(
