@@ -83,5 +83,7 @@ def test_any_bytes_are_survived(codec):
     rng = np.random.default_rng(3)
     for size in range(0, 40):
         for header in (b"", b"\x01\x64\x00\x1f\xff\xe1", rng.bytes(9)):
-            list(size_statements(codec, header, rng.bytes(size)))
-            list(size_statements(codec, header, None))
+            for packet in (rng.bytes(size), None):
+                assert all(
+                    found is None or isinstance(found, bytes) for found in size_statements(codec, header, packet)
+                )
