@@ -6,15 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.errors import ConfigurationError, InputError
-from tsmfeat.kernels.matching import MAX_THRESHOLDS, MatchRule, Pieces, match_detections, rank_detections
 from tsmfeat.kernels.precision import average_precisions
+from tsmfeat.metrics.matching import match_predictions
 from tsmfeat.metrics.protocols import DEFAULT_PROTOCOL, Protocol, protocol_named
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
-from tsmfeat.values.segments import Segments
-
-_UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +103,7 @@ def evaluate(
 
     Examples
     --------
+    >>> from tsmfeat.values.segments import Segments
     >>> from tsmfeat.values.vocabulary import Vocabulary
     >>> actions, none = Vocabulary(("walk",)), Vocabulary(())
     >>> truth = Annotations(("a",), actions, Segments([0], [0], [0.0], [10.0], [1.0]), [10.0], ("",), [-1], none)
@@ -115,71 +112,18 @@ def evaluate(
     [1.0, 1.0, 0.0]
     """
     record = protocol_named(protocol) if isinstance(protocol, str) else protocol
-    thresholds = _checked_thresholds(record.tiou_thresholds if tiou_thresholds is None else tiou_thresholds)
-    classes = _classes_with_truth(annotations)
-    truth_offset, truths = _grouped_truths(annotations.segments, classes)
-    video, label = _aligned_ids(predictions, annotations, classes)
-    segments = predictions.segments
-    ranking = rank_detections(label, segments.score, len(classes))
-    # In rank order once and for all: numpy's gather is faster than the kernel's steps through memory.
-    detections = Pieces(video[ranking.rows], segments.start[ranking.rows], segments.end[ranking.rows])
-    rule = MatchRule(thresholds, record.undefined_tiou == "match")
-    with np.errstate(invalid="ignore"):  # infinite ends, where a protocol keeps them
-        hits, num_at_threshold = match_detections(ranking.offset, detections, truth_offset, truths, rule)
-    num_ranked = int(ranking.offset[-2])
+    matching = match_predictions(predictions, annotations, record, tiou_thresholds)
+    num_ranked = matching.num_ranked
     return Evaluation(
         protocol=record.name,
-        tiou_thresholds=tuple(thresholds.tolist()),
-        classes=tuple(annotations.vocabulary.names[index] for index in classes),
-        ap=average_precisions(hits, ranking.offset, np.diff(truth_offset), len(thresholds)),
+        tiou_thresholds=matching.tiou_thresholds,
+        classes=matching.classes,
+        ap=average_precisions(matching.hits, matching.offset, matching.num_truths, len(matching.tiou_thresholds)),
         num_annotations=len(annotations.segments),
-        num_predictions=len(segments),
-        num_ignored=len(segments) - num_ranked,
-        tied_share=ranking.num_tied / num_ranked if num_ranked else 0.0,
-        num_at_threshold=int(num_at_threshold),
+        num_predictions=len(predictions.segments),
+        num_ignored=len(predictions.segments) - num_ranked,
+        tied_share=matching.num_tied / num_ranked if num_ranked else 0.0,
+        num_at_threshold=matching.num_at_threshold,
         num_dropped_annotations=annotations.num_dropped,
         num_dropped_predictions=predictions.num_dropped,
     )
-
-
-def _checked_thresholds(thresholds: Sequence[float]) -> npt.NDArray[np.float64]:
-    values = np.asarray(thresholds, np.float64)
-    if values.ndim != 1 or not 1 <= len(values) <= MAX_THRESHOLDS:
-        raise ConfigurationError(
-            f"tIoU thresholds of shape {values.shape}; a list of 1 to {MAX_THRESHOLDS} is needed",
-            "give them as 0.5,0.75,0.95",
-        )
-    inside = (values > 0) & (values <= 1)
-    if not inside.all():
-        bad = float(values[~inside][0])
-        raise ConfigurationError(f"tIoU threshold {bad}; thresholds lie above 0 and at most at 1", "50 % is 0.5")
-    return values
-
-
-def _classes_with_truth(annotations: Annotations) -> npt.NDArray[np.int64]:
-    if len(annotations.segments) == 0:
-        raise InputError(
-            f"no segment among the {len(annotations.video_ids)} annotated videos; there is nothing to score against",
-            "check the subset: tsmfeat inspect lists those of an annotation file",
-        )
-    labels, first = np.unique(annotations.segments.label, return_index=True)
-    return labels[np.argsort(first)].astype(np.int64)
-
-
-def _grouped_truths(segments: Segments, classes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Pieces]:
-    place_of_label = np.zeros(int(classes.max()) + 1, np.int64)
-    place_of_label[classes] = np.arange(len(classes))
-    group = place_of_label[segments.label]
-    rows = np.lexsort((segments.video, group))  # stable: file order within a video
-    offset = np.concatenate(([0], np.cumsum(np.bincount(group, minlength=len(classes)))))
-    return offset, Pieces(segments.video[rows], segments.start[rows], segments.end[rows])
-
-
-def _aligned_ids(
-    predictions: Predictions, annotations: Annotations, classes: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    place_of_name = {annotations.vocabulary.names[index]: place for place, index in enumerate(classes)}
-    place_of_video = {name: place for place, name in enumerate(annotations.video_ids)}
-    label = np.array([place_of_name.get(name, len(classes)) for name in predictions.vocabulary.names], np.int32)
-    video = np.array([place_of_video.get(name, _UNKNOWN) for name in predictions.video_ids], np.int32)
-    return video[predictions.segments.video], label[predictions.segments.label]

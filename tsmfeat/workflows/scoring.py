@@ -16,10 +16,11 @@ from tsmfeat.metrics.average_precision import Evaluation, evaluate
 from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
 from tsmfeat.store.reader import open_features
+from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.agreement import check_classes, warn_of_rows
-from tsmfeat.workflows.ensembles import load_checkpoints, match_stores, predict_segments, weigh_sources
+from tsmfeat.workflows.ensembles import Checkpoints, load_checkpoints, match_stores, predict_segments, weigh_sources
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat.workflows.splits import choose_subset
 
@@ -121,29 +122,45 @@ def score(
     options = options or ScoreOptions()
     paths = _list_paths(sources)
     _require_combinable(paths, options)
-    invalid: Invalid = "error" if options.strict else protocol_named(options.protocol).invalid
     classes = as_class_list(options.classes or None)
-    truth = choose_subset(read_annotations(annotations, invalid, classes), options.subset)
+    truth = choose_subset(read_annotations(annotations, _reader_rule(options), classes), options.subset)
     checkpoints = load_checkpoints(paths)
     weights = weigh_sources(paths, checkpoints, options.weights)
-    with ExitStack() as stack:
-        # Stores are opened for heads only: prediction files need none.
-        wanted = dict.fromkeys(_list_paths(features)) if checkpoints else ()
-        stores = [stack.enter_context(open_features(path)) for path in wanted]
-        store_of = match_stores(checkpoints, stores)
-        listed = [
-            predict_segments(checkpoints[path], store_of[path], truth.video_ids, options.localization, progress)
-            if path in checkpoints
-            else read_predictions(path, invalid, classes)
-            for path in paths
-        ]
-    for path, predicted in zip(paths, listed, strict=True):
-        check_classes(predicted, truth, path, must_share=path in checkpoints, strict=options.strict, progress=progress)
+    listed = _predict_sources(paths, checkpoints, _list_paths(features), truth, options, progress)
     predictions = listed[0] if len(listed) == 1 else fuse(listed, weights, options.fusion)
     warn_of_rows(predictions, truth, progress)
     evaluation = evaluate(predictions, truth, options.protocol, options.tiou_thresholds)
     scenes = scene_accuracy(predictions, truth)
     return ScoreReport(evaluation, scenes, predictions, tuple(paths), weights, options, time.monotonic() - began)
+
+
+def _reader_rule(options: ScoreOptions) -> Invalid:
+    return "error" if options.strict else protocol_named(options.protocol).invalid
+
+
+def _predict_sources(
+    paths: Sequence[str],
+    checkpoints: Checkpoints,
+    features: Sequence[str],
+    truth: Annotations,
+    options: ScoreOptions,
+    progress: Progress,
+) -> list[Predictions]:
+    classes = as_class_list(options.classes or None)
+    with ExitStack() as stack:
+        # Stores are opened for heads only: prediction files need none.
+        wanted = dict.fromkeys(features) if checkpoints else ()
+        stores = [stack.enter_context(open_features(path)) for path in wanted]
+        store_of = match_stores(checkpoints, stores)
+        listed = [
+            predict_segments(checkpoints[path], store_of[path], truth.video_ids, options.localization, progress)
+            if path in checkpoints
+            else read_predictions(path, _reader_rule(options), classes)
+            for path in paths
+        ]
+    for path, predicted in zip(paths, listed, strict=True):
+        check_classes(predicted, truth, path, must_share=path in checkpoints, strict=options.strict, progress=progress)
+    return listed
 
 
 def _list_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
