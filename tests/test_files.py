@@ -106,7 +106,7 @@ def test_tensors_round_trip_with_their_header(tmp_path):
 
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path):
     files.save_tensors(tmp_path / "t", {"w": np.zeros(1)}, {"kind": "trunk", "version": 1})
-    with pytest.raises(CheckpointError, match="holds 'trunk'; expected a checkpoint of kind 'heads'"):
+    with pytest.raises(CheckpointError, match="holds 'trunk'; a file of kind 'heads' is expected"):
         files.load_tensors(tmp_path / "t", "heads")
 
 

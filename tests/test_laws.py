@@ -149,7 +149,8 @@ OTHERS = {
         "--fusion none --fusion-tiou 0.4 --missing present --union sweep --weights 0.6,0.4 --video a "
         "--format csv --classes c.txt --sample s.csv --checkpoint random:3 --features-out kept.h5 --id path "
         "--device cpu --batch-size 7 "
-        "--workers 3 --allow-partial --max-bad 0.2 --decoder decord --reader-memory 2 --reader-timeout 9",
+        "--workers 3 --allow-partial --max-bad 0.2 --decoder decord --reader-memory 2 --reader-timeout 9 "
+        "--save-scores a.scores",
         PredictOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
             FusionOptions("none", 0.4, "present", "sweep"),
@@ -171,6 +172,7 @@ OTHERS = {
                 reader_memory_gb=2.0,
                 reader_timeout_seconds=9.0,
             ),
+            ("a.scores",),
         ),
     ),
     "validate": (

@@ -209,7 +209,7 @@ def save_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]], header: Ma
     write_atomically(path, [save(arrays, metadata={_HEADER_KEY: canonical_json(header)})])
 
 
-def load_tensors(path: Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+def load_tensors(path: Path, kind: str, *, finite: bool = True) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Load what `save_tensors` saved.
 
     Parameters
@@ -218,6 +218,8 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], di
         A safetensors file of ours.
     kind
         The kind its header must state, such as ``"heads"``.
+    finite
+        Whether every number must be finite.
 
     Returns
     -------
@@ -227,18 +229,18 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], di
     Raises
     ------
     CheckpointError
-        Not a safetensors file, damaged, of another kind, or a non-finite value inside.
+        Not a safetensors file, damaged, of another kind, or a non-finite value inside where none may be.
     """
     header = read_header(path)
     if header.get("kind") != kind:
         raise CheckpointError(
-            f"{path}: holds {header.get('kind')!r}; expected a checkpoint of kind {kind!r}",
+            f"{path}: holds {header.get('kind')!r}; a file of kind {kind!r} is expected",
             f"pass a file written for {kind}",
         )
     with safe_open(path, framework="numpy") as stream:
         tensors = {name: stream.get_tensor(name) for name in stream.keys()}
     for name, values in tensors.items():
-        if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+        if finite and np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
             raise CheckpointError(
                 f"{path}: tensor {name!r} holds NaN or infinity", "the file is damaged: make it again"
             )

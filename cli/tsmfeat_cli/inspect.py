@@ -16,7 +16,7 @@ def command(
     path: Annotated[
         Path,
         typer.Argument(
-            help="Store, parts of a running extract, checkpoint, annotations, predictions, video, failures."
+            help="Store or parts of one, checkpoint, interval scores, annotations, predictions, video, failures."
         ),
     ],
     video: Annotated[str, typer.Option("--video", help="Show this video of it only.")] = "",

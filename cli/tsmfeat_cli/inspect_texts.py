@@ -51,6 +51,22 @@ def _heads(found: Found, verbose: bool) -> list[str]:
     return lines + (["scenes", *(f"  {name}" for name in found["scenes"])] if found["scenes"] else [])
 
 
+def _interval_scores(found: Found, verbose: bool) -> list[str]:
+    lines = [
+        f"interval scores, version {found['version']}: {found['num_videos']:,} videos, {found['num_intervals']:,} "
+        f"intervals of {found['step_seconds']:g} s, {len(found['classes'])} classes, {len(found['scenes'])} scenes"
+    ]
+    lines += _fields({name: found[name] for name in ("dtype", "num_undefined")})
+    lines += ["spec of the features", *_fields(found["spec"] or {"": "unknown"}), "record", *_fields(found["record"])]
+    lines += ["classes", *_shortened([f"  {name}" for name in found["classes"]], _MOST_CLASSES, verbose)]
+    lines += ["scenes", *(f"  {name}" for name in found["scenes"])] if found["scenes"] else []
+    rows = [
+        f"{video['video_id']:<32}{video['num_intervals']:>8} intervals  {_seconds(video['duration_seconds']):>12}"
+        for video in found["videos"]
+    ]
+    return lines + _shortened(rows, _MOST_VIDEOS, verbose)
+
+
 def _trunk(found: Found, verbose: bool) -> list[str]:
     lines = [
         f"trunk checkpoint, {found['form']} file: {found['num_tensors']:,} tensors, {found['num_numbers']:,} numbers, "
@@ -123,6 +139,7 @@ def _video(found: Found, verbose: bool) -> list[str]:
 _WRITERS: dict[str, Callable[[Found, bool], list[str]]] = {
     "features": _features,
     "heads": _heads,
+    "interval-scores": _interval_scores,
     "trunk": _trunk,
     "annotations": _annotations,
     "predictions": _predictions,

@@ -70,6 +70,10 @@ def command(
         str,
         typer.Option("--features-out", help="Keep the features of raw videos: X.h5, or a folder."),
     ] = PredictOptions.features_out,
+    save_scores: Annotated[
+        list[str] | None,
+        typer.Option("--save-scores", help="Keep the interval scores in a file; repeat it once a heads checkpoint."),
+    ] = None,
     weights: Weights = str(PredictOptions.weights),
     fusion: Fusion = FusionOptions.fusion,
     fusion_tiou: FusionTiou = FusionOptions.fusion_tiou,
@@ -123,6 +127,7 @@ def command(
             reader_memory_gb=reader_memory,
             reader_timeout_seconds=reader_timeout,
         ),
+        tuple(save_scores or ()),
     )
     with StopSignals() as stop, TerminalProgress(quiet) as progress:
         # Loading torch takes seconds: a signal that comes meanwhile counts too.
@@ -145,6 +150,8 @@ def _summarize(report: "PredictReport", progress: TerminalProgress) -> None:
     progress.note(
         f"{report.out}: {found['num_segments']:,} segments in {found['num_videos']:,} videos; {report.seconds:.1f} s"
     )
+    if report.options.scores_out and report.predictions is not None:
+        progress.note(f"{', '.join(report.options.scores_out)}: interval scores, another source for tsmfeat score")
     if report.failed:
         progress.warn(f"{len(report.failed)} videos could not be read and have no predictions")
         for failure in report.failed:

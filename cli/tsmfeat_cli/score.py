@@ -40,7 +40,7 @@ def _list_protocols(wanted: bool) -> None:
 
 
 def command(
-    sources: Annotated[list[Path], typer.Argument(help="Heads checkpoints and prediction files; several are fused.")],
+    sources: Annotated[list[Path], typer.Argument(help="Heads, interval scores, prediction files; several are fused.")],
     annotations: Annotated[
         Path, typer.Option("--annotations", help="ActivityNet JSON, CSV, BinEgo-360, THUMOS14 or 360+x.")
     ],

@@ -117,3 +117,22 @@ class IntervalScores:
         fits = len(self.row_offset) == count + 1 and self.row_offset[0] == 0 and (np.diff(self.row_offset) >= 0).all()
         if not fits or len(self.duration_seconds) != count:
             raise InputError(f"row offsets or durations do not describe {count} videos", "offsets start at 0 and grow")
+        expected = (count, len(self.scene_vocabulary))
+        if self.scene_scores is not None and self.scene_scores.shape != expected:
+            raise InputError(f"scene scores of shape {self.scene_scores.shape}; expected {expected}", "")
+
+    def select_videos(self, keep: list[int]) -> "IntervalScores":
+        """Return some videos in the order given, the vocabularies unchanged."""
+        first, count = self.row_offset[:-1][keep], np.diff(self.row_offset)[keep]
+        offset = np.concatenate([[0], np.cumsum(count)])
+        rows = np.arange(offset[-1]) + np.repeat(first - offset[:-1], count)
+        return IntervalScores(
+            tuple(self.video_ids[index] for index in keep),
+            self.vocabulary,
+            offset,
+            self.scores[rows],
+            self.step_seconds,
+            self.duration_seconds[keep],
+            self.scene_vocabulary,
+            None if self.scene_scores is None else self.scene_scores[keep],
+        )

@@ -10,6 +10,7 @@ import numpy as np
 from tsmfeat.errors import ConfigurationError, did_you_mean
 from tsmfeat.formats.binego360 import read_sample_ids
 from tsmfeat.formats.binego360_bins import split_bin_id
+from tsmfeat.formats.interval_scores import read_with_header
 from tsmfeat.formats.reading import read_annotations, read_predictions
 from tsmfeat.formats.recognition import recognize_format
 from tsmfeat.heads.checkpoint import load_heads
@@ -112,6 +113,8 @@ def compare(path: Path, kind: str, reference: Reference) -> list[str]:
         case "heads":
             heads = load_heads(path)
             return _compare_spec(heads.spec, reference) + _compare_classes(heads.vocabulary, reference)
+        case "interval-scores":
+            return _compare_interval_scores(path, reference)
         case "annotations":
             truth = read_annotations(path)
             lengths = dict(zip(truth.video_ids, truth.duration_seconds.tolist(), strict=True))
@@ -125,6 +128,13 @@ def compare(path: Path, kind: str, reference: Reference) -> list[str]:
             return _compare_unknown([path.stem], reference) + _compare_lengths({path.stem: length}, reference)
         case _:
             return []
+
+
+def _compare_interval_scores(path: Path, reference: Reference) -> list[str]:
+    found, header = read_with_header(path)
+    lengths = dict(zip(found.video_ids, found.duration_seconds.tolist(), strict=True))
+    spec = [] if header["spec"] is None else _compare_spec(FeatureSpec.from_dict(header["spec"]), reference)
+    return spec + _compare_videos(lengths, reference) + _compare_classes(found.vocabulary, reference)
 
 
 def _compare_row_ids(path: Path, reference: Reference) -> list[str]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError
 from tsmfeat.files import is_safetensors
+from tsmfeat.formats.interval_scores import holds_interval_scores, read_with_header
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
-from tsmfeat.localization.localizing import localize
-from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.store.reader import FeatureStore
-from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.inference import gather_features, score_intervals
 from tsmfeat.workflows.options import WEIGHTINGS
@@ -20,7 +20,7 @@ _HDF5_SIGNATURE = b"\x89HDF"
 
 
 def load_checkpoints(sources: Sequence[str]) -> dict[str, HeadsCheckpoint]:
-    """Load those of some sources that are heads checkpoints, by their path.
+    """Load those of some sources that are heads checkpoints, by their path; interval scores and predictions are none.
 
     Raises
     ------
@@ -30,10 +30,11 @@ def load_checkpoints(sources: Sequence[str]) -> dict[str, HeadsCheckpoint]:
     for path in sources:
         if _is_hdf5(path):
             raise InputError(
-                f"{path}: a feature store; what is scored are heads checkpoints and prediction files",
+                f"{path}: a feature store; what is scored are heads checkpoints, interval scores and prediction files",
                 f"name stores with an option each: --features {path}",
             )
-    return {path: load_heads(Path(path)) for path in sources if is_safetensors(Path(path))}
+    checkpoints = [path for path in sources if is_safetensors(Path(path)) and not holds_interval_scores(Path(path))]
+    return {path: load_heads(Path(path)) for path in checkpoints}
 
 
 def _is_hdf5(path: str) -> bool:
@@ -85,12 +86,18 @@ def weigh_sources(
 
 
 def _validation_score(path: str, checkpoints: Checkpoints) -> float:
-    judged = checkpoints[path].record.get("validation") if path in checkpoints else None
+    judged = _record_of(path, checkpoints).get("validation")
     if judged is None:
         raise ConfigurationError(
             f"{path}: holds no validation score to weigh it by", "give the weights as numbers: --weights 0.6,0.4"
         )
     return float(judged["final_score"])
+
+
+def _record_of(path: str, checkpoints: Checkpoints) -> dict[str, Any]:
+    if path in checkpoints:
+        return checkpoints[path].record
+    return read_with_header(path)[1]["record"] if holds_interval_scores(Path(path)) else {}
 
 
 def match_stores(checkpoints: Checkpoints, stores: Sequence[FeatureStore]) -> dict[str, FeatureStore]:
@@ -127,14 +134,10 @@ def _store_of(path: str, checkpoint: HeadsCheckpoint, stores: Sequence[FeatureSt
     )
 
 
-def predict_segments(
-    checkpoint: HeadsCheckpoint,
-    store: FeatureStore,
-    video_ids: Sequence[str],
-    options: LocalizationOptions,
-    progress: Progress,
-) -> Predictions:
-    """Return what heads find in the stored ones among some videos.
+def score_stored_videos(
+    checkpoint: HeadsCheckpoint, store: FeatureStore, video_ids: Sequence[str], progress: Progress
+) -> IntervalScores:
+    """Return what heads say of every interval of the stored ones among some videos.
 
     Parameters
     ----------
@@ -142,8 +145,6 @@ def predict_segments(
         Of one spec.
     video_ids
         Those wanted.
-    options
-        How interval scores become segments.
     progress
         Told of videos without features.
 
@@ -165,5 +166,4 @@ def predict_segments(
             "all is missed there"
         )
     features = gather_features(store, stored)
-    scores = score_intervals(checkpoint.weights, features, checkpoint.vocabulary, checkpoint.scene_vocabulary)
-    return localize(scores, options)
+    return score_intervals(checkpoint.weights, features, checkpoint.vocabulary, checkpoint.scene_vocabulary)

@@ -19,6 +19,7 @@ from tsmfeat.workflows.sources import LIST_SUFFIXES
 
 _REMEDIES = {
     "heads": "name heads with an option: --heads FILE",
+    "interval-scores": "tsmfeat score takes them as they are",
     "trunk": "name the trunk's weights with an option: --checkpoint FILE",
 }
 

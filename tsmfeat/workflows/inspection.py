@@ -1,5 +1,6 @@
 """What a file holds, whatever its kind: stores, heads, trunks, labels, videos and lists of failures."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,20 @@ from tsmfeat.store.folders import is_packed_output, output_files, parts_folder
 from tsmfeat.store.packing import describe_store
 from tsmfeat.store.reader import open_features
 from tsmfeat.workflows.heads_summaries import describe_heads
+from tsmfeat.workflows.interval_summaries import describe_interval_scores
 from tsmfeat.workflows.kinds import KIND_NAMES, recognize
 from tsmfeat.workflows.label_summaries import describe_annotations, describe_predictions
 from tsmfeat.workflows.video_summaries import describe_failures, describe_video
 
 # Kinds that speak of several videos, of which one can be shown alone.
-_LISTING_KINDS = ("features", "annotations", "predictions", "failures")
+_LISTING_KINDS = ("features", "interval-scores", "annotations", "predictions", "failures")
+# Kinds that need no more than their path.
+_DESCRIBERS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "heads": describe_heads,
+    "interval-scores": describe_interval_scores,
+    "failures": describe_failures,
+    "video": describe_video,
+}
 _STORED_NUMBERS = (
     "duration_seconds",
     "start_seconds",
@@ -69,8 +78,6 @@ def _describe(path: Path, kind: str, durations: str | Path, wanted: str) -> dict
     match kind:
         case "features":
             return _describe_features(path)
-        case "heads":
-            return describe_heads(path)
         case "trunk":
             # Loading torch takes seconds, and no other kind needs it.
             from tsmfeat.workflows.trunk_summaries import describe_trunk
@@ -80,14 +87,12 @@ def _describe(path: Path, kind: str, durations: str | Path, wanted: str) -> dict
             return describe_annotations(path, wanted)
         case "predictions":
             return describe_predictions(path, durations_of(Path(durations)) if durations else {}, wanted)
-        case "failures":
-            return describe_failures(path)
         case "videos":
             raise ConfigurationError(
                 f"{path}: a folder of videos; one file is shown at a time", "tsmfeat validate FOLDER looks all over"
             )
         case _:
-            return describe_video(path)
+            return _DESCRIBERS[kind](path)
 
 
 def _describe_features(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tsmfeat.workflows.failures import COLUMNS
 KIND_NAMES = {
     "features": "a feature store",
     "heads": "a heads checkpoint",
+    "interval-scores": "a file of interval scores",
     "trunk": "a trunk checkpoint",
     "predictions": "a prediction file",
     "annotations": "an annotation file",
@@ -95,9 +96,10 @@ def _read_head(path: Path) -> bytes:
 
 def _recognize_safetensors(path: Path) -> str:
     try:
-        return "heads" if read_header(path).get("kind") == "heads" else "trunk"
+        kind = read_header(path).get("kind")
     except CheckpointError:  # whoever reads it next says so
         return "trunk"
+    return str(kind) if kind in ("heads", "interval-scores") else "trunk"
 
 
 def holds_checkpoint(path: Path) -> bool:

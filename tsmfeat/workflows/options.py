@@ -192,6 +192,8 @@ class PredictOptions:
         Where the features of raw videos stay; empty: they are removed.
     id_rule, device, batch_size, video
         For raw videos, as in `ExtractOptions` and its stages. The frames' geometry is that of the heads.
+    scores_out
+        Files for the interval scores, one a heads checkpoint in their order; empty: they are not kept.
     """
 
     localization: LocalizationOptions = field(default_factory=LocalizationOptions)
@@ -207,6 +209,7 @@ class PredictOptions:
     device: str = TrunkOptions.device
     batch_size: int | None = TrunkOptions.batch_size
     video: VideoOptions = field(default_factory=VideoOptions)
+    scores_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ from typing import Any
 from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError, did_you_mean
 from tsmfeat.fusion.fusing import fuse
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
+from tsmfeat.localization.localizing import localize
 from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
-from tsmfeat.workflows.ensembles import match_stores, predict_segments, weigh_sources
+from tsmfeat.workflows.ensembles import match_stores, score_stored_videos, weigh_sources
 from tsmfeat.workflows.feature_sources import OpenedFeatures, open_sources
+from tsmfeat.workflows.interval_files import require_scores_outputs, save_interval_scores
 from tsmfeat.workflows.kinds import KIND_NAMES, recognize
 from tsmfeat.workflows.options import PredictOptions
 from tsmfeat.workflows.prediction_files import (
@@ -70,6 +72,7 @@ class PredictReport:
             "weights": list(self.weights),
             "num_failed": len(self.failed),
             "failed": list(self.failed),
+            "scores_out": list(self.options.scores_out),
             "stopped": self.stopped,
             "options": asdict(self.options),
             "seconds": self.seconds,
@@ -121,6 +124,7 @@ def predict(
     began = time.monotonic()
     options, out, paths = options or PredictOptions(), Path(out), _list_paths(heads)
     require_prediction_output(out)
+    require_scores_outputs(options.scores_out, len(paths))
     checkpoints = {path: _load_heads(path) for path in paths}
     weights = _weigh_heads(paths, checkpoints, options)
     rehearse_writing(out, [checkpoint.vocabulary for checkpoint in checkpoints.values()], options)
@@ -177,9 +181,12 @@ def _run_heads(
     stored = frozenset(video_id for store in used for video_id in store.video_ids)
     asked_for = tuple(video_id for video_id in opened.video_ids if video_id in stored)
     video_ids = _choose_videos(used, options.video_ids or asked_for)
-    listed = [
-        predict_segments(checkpoints[path], store_of[path], video_ids, options.localization, progress) for path in paths
-    ]
+    listed = []
+    for place, path in enumerate(paths):
+        scores = score_stored_videos(checkpoints[path], store_of[path], video_ids, progress)
+        if options.scores_out:
+            save_interval_scores(scores, options.scores_out[place], checkpoints[path], path)
+        listed.append(localize(scores, options.localization))
     return listed[0] if len(listed) == 1 else fuse(listed, weights, options.fusion)
 
 

@@ -9,18 +9,22 @@ from typing import Any
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.formats.classes import as_class_list
+from tsmfeat.formats.interval_scores import holds_interval_scores
 from tsmfeat.formats.options import Invalid
 from tsmfeat.formats.reading import read_annotations, read_predictions
 from tsmfeat.fusion.fusing import fuse
+from tsmfeat.heads.checkpoint import HeadsCheckpoint
+from tsmfeat.localization.localizing import localize
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
 from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
-from tsmfeat.store.reader import open_features
+from tsmfeat.store.reader import FeatureStore, open_features
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.agreement import check_classes, warn_of_rows
-from tsmfeat.workflows.ensembles import Checkpoints, load_checkpoints, match_stores, predict_segments, weigh_sources
+from tsmfeat.workflows.ensembles import Checkpoints, load_checkpoints, match_stores, score_stored_videos, weigh_sources
+from tsmfeat.workflows.interval_files import read_wanted_scores
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat.workflows.splits import choose_subset
 
@@ -90,12 +94,13 @@ def score(
     options: ScoreOptions | None = None,
     progress: Progress = _SILENCE,
 ) -> ScoreReport:
-    """Score heads checkpoints and prediction files, fused where there are several.
+    """Score heads checkpoints, interval scores and prediction files, fused where there are several.
 
     Parameters
     ----------
     sources
-        Heads checkpoints (safetensors) and prediction files of any known format.
+        Heads checkpoints, files of interval scores (`predict` with ``scores_out``), and prediction files of any known
+        format. Heads and interval scores are localised.
     annotations
         A file or folder of any known format.
     features
@@ -146,21 +151,33 @@ def _predict_sources(
     options: ScoreOptions,
     progress: Progress,
 ) -> list[Predictions]:
-    classes = as_class_list(options.classes or None)
     with ExitStack() as stack:
         # Stores are opened for heads only: prediction files need none.
         wanted = dict.fromkeys(features) if checkpoints else ()
         stores = [stack.enter_context(open_features(path)) for path in wanted]
         store_of = match_stores(checkpoints, stores)
         listed = [
-            predict_segments(checkpoints[path], store_of[path], truth.video_ids, options.localization, progress)
-            if path in checkpoints
-            else read_predictions(path, _reader_rule(options), classes)
+            _predict_source(path, checkpoints.get(path), store_of.get(path), truth.video_ids, options, progress)
             for path in paths
         ]
     for path, predicted in zip(paths, listed, strict=True):
         check_classes(predicted, truth, path, must_share=path in checkpoints, strict=options.strict, progress=progress)
     return listed
+
+
+def _predict_source(
+    path: str,
+    checkpoint: HeadsCheckpoint | None,
+    store: FeatureStore | None,
+    video_ids: Sequence[str],
+    options: ScoreOptions,
+    progress: Progress,
+) -> Predictions:
+    if checkpoint is not None and store is not None:
+        return localize(score_stored_videos(checkpoint, store, video_ids, progress), options.localization)
+    if holds_interval_scores(Path(path)):
+        return localize(read_wanted_scores(path, video_ids, progress), options.localization)
+    return read_predictions(path, _reader_rule(options), as_class_list(options.classes or None))
 
 
 def _list_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
@@ -169,7 +186,7 @@ def _list_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
 
 def _require_combinable(paths: Sequence[str], options: ScoreOptions) -> None:
     if not paths:
-        raise ConfigurationError("no source to score", "name heads checkpoints or prediction files")
+        raise ConfigurationError("no source to score", "name heads checkpoints, interval scores or prediction files")
     if len(paths) > 1 and options.fusion.fusion == "none":
         raise ConfigurationError(
             f"{len(paths)} sources and --fusion none; only one can be scored as it is",

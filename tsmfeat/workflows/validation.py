@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from tsmfeat.errors import ConfigurationError, InputError, TsmfeatError
 from tsmfeat.formats.classes import as_class_list
+from tsmfeat.formats.interval_scores import read_interval_scores
 from tsmfeat.formats.reading import read_annotations, read_predictions
 from tsmfeat.heads.checkpoint import load_heads
 from tsmfeat.values.progress import Progress, Silence
@@ -25,6 +26,13 @@ _SILENCE = Silence()
 # A damaged file can have as many problems as rows: so many are listed, the others counted.
 MAX_LISTED = 1000
 UNKNOWN = "unknown"
+# Kinds whose reader makes every check there is.
+_READERS: dict[str, Callable[[Path], object]] = {
+    "heads": load_heads,
+    "interval-scores": read_interval_scores,
+    "failures": load_failures,
+    "video": check_packets,
+}
 
 
 @dataclass(frozen=True)
@@ -178,8 +186,6 @@ def _check_alone(path: Path, kind: str, options: ValidateOptions) -> list[str]:
     match kind:
         case "features":
             return check_store(path, options.deep)
-        case "heads":
-            load_heads(path)
         case "trunk":
             # Loading torch takes seconds, and no other kind needs it.
             from tsmfeat.workflows.trunk_checks import check_trunk
@@ -189,10 +195,8 @@ def _check_alone(path: Path, kind: str, options: ValidateOptions) -> list[str]:
             read_annotations(path, "error", options.classes or None)
         case "predictions":
             read_predictions(path, "error", options.classes or None)
-        case "failures":
-            load_failures(path)
-        case "video":
-            check_packets(path)
+        case _ if kind in _READERS:
+            _READERS[kind](path)
     return []
 
 
