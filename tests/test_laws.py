@@ -131,11 +131,12 @@ OTHERS = {
     ),
     "score": (
         "--localize threshold --threshold 0.3 --max-gap 2 --min-duration 1.5 --tail extend --smooth mean:3 "
-        "--fusion none --fusion-tiou 0.4 --missing present --union sweep --protocol activitynet --tiou 0.1,0.2 "
+        "--fusion none --fusion-tiou 0.4 --missing present --union sweep --fusion-sigma 0.7 --fusion-min-score 0.1 "
+        "--fusion-max-segments 9 --protocol activitynet --tiou 0.1,0.2 "
         "--subset s --weights 0.6,0.4 --strict --classes c",
         ScoreOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
-            FusionOptions("none", 0.4, "present", "sweep"),
+            FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
             "activitynet",
             (0.1, 0.2),
             "s",
@@ -146,14 +147,15 @@ OTHERS = {
     ),
     "predict": (
         "--localize threshold --threshold 0.3 --max-gap 2 --min-duration 1.5 --tail extend --smooth mean:3 "
-        "--fusion none --fusion-tiou 0.4 --missing present --union sweep --weights 0.6,0.4 --video a "
+        "--fusion none --fusion-tiou 0.4 --missing present --union sweep --fusion-sigma 0.7 --fusion-min-score 0.1 "
+        "--fusion-max-segments 9 --weights 0.6,0.4 --video a "
         "--format csv --classes c.txt --sample s.csv --checkpoint random:3 --features-out kept.h5 --id path "
         "--device cpu --batch-size 7 "
         "--workers 3 --allow-partial --max-bad 0.2 --decoder decord --reader-memory 2 --reader-timeout 9 "
         "--save-scores a.scores",
         PredictOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
-            FusionOptions("none", 0.4, "present", "sweep"),
+            FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
             (0.6, 0.4),
             ("a",),
             "csv",

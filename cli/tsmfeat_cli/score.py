@@ -15,6 +15,9 @@ from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_number
 from tsmfeat_cli.score_tables import describe_scores
 from tsmfeat_cli.shared_options import (
     Fusion,
+    FusionMaxSegments,
+    FusionMinScore,
+    FusionSigma,
     FusionTiou,
     Localize,
     MaxGap,
@@ -65,6 +68,9 @@ def command(
     fusion_tiou: FusionTiou = FusionOptions.fusion_tiou,
     missing: Missing = FusionOptions.missing,
     union: Union = FusionOptions.union,
+    fusion_sigma: FusionSigma = FusionOptions.sigma,
+    fusion_min_score: FusionMinScore = FusionOptions.min_score,
+    fusion_max_segments: FusionMaxSegments = FusionOptions.max_segments,
     localize: Localize = LocalizationOptions.localize,
     threshold: Threshold = LocalizationOptions.threshold,
     smooth: Smooth = LocalizationOptions.smooth,
@@ -95,7 +101,15 @@ def command(
     """
     options = ScoreOptions(
         LocalizationOptions(localize, threshold, max_gap, min_duration, tail, smooth),
-        FusionOptions(fusion, fusion_tiou, missing, union),
+        FusionOptions(
+            fusion,
+            fusion_tiou,
+            missing,
+            union,
+            sigma=fusion_sigma,
+            min_score=fusion_min_score,
+            max_segments=fusion_max_segments,
+        ),
         protocol,
         parse_numbers(tiou, "--tiou") if tiou else None,
         subset,

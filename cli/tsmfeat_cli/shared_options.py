@@ -31,7 +31,14 @@ IdRule = Annotated[str, typer.Option("--id", help=f"{' or '.join(ID_RULES)}: wha
 Weights = Annotated[str, typer.Option("--weights", help=f"{', '.join(WEIGHTINGS)}, or numbers: 0.6,0.4.")]
 Fusion = Annotated[str, typer.Option("--fusion", help=", ".join(FUSIONS))]
 FusionTiou = Annotated[
-    float | None, typer.Option("--fusion-tiou", help="Same-class segments above this tIoU become their union.")
+    float | None, typer.Option("--fusion-tiou", help="Same-class segments above this tIoU become one.")
+]
+FusionSigma = Annotated[float, typer.Option("--fusion-sigma", help="Of soft-nms: the larger, the weaker.")]
+FusionMinScore = Annotated[
+    float | None, typer.Option("--fusion-min-score", help="Leave out fused segments below this score.")
+]
+FusionMaxSegments = Annotated[
+    int | None, typer.Option("--fusion-max-segments", help="Keep the best so many fused segments a video.")
 ]
 Missing = Annotated[str, typer.Option("--missing", help=f"{', '.join(MISSING)}.")]
 Union = Annotated[str, typer.Option("--union", help=f"{', '.join(UNIONS)}.")]

@@ -1,21 +1,15 @@
 """Predictions of several models become one (section 3.3 of the paper)."""
 
-from collections.abc import Iterable, Sequence
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Sequence
+from dataclasses import replace
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.fusion.options import FusionOptions
+from tsmfeat.fusion.rules import fuse_rows, keep_best
 from tsmfeat.fusion.scenes import average_scenes
+from tsmfeat.fusion.stacking import stack_models
 from tsmfeat.fusion.weights import check_weights
-from tsmfeat.kernels.absorption import unite_absorb
-from tsmfeat.kernels.averages import Voices, average_segments
-from tsmfeat.kernels.rows import Rows, empty_rows, first_rows, halve_rows, scale_rows
-from tsmfeat.kernels.unions import unite_components, unite_sweep
 from tsmfeat.values.predictions import Predictions
-from tsmfeat.values.segments import Segments
-from tsmfeat.values.vocabulary import Vocabulary
 
 _PAPER = FusionOptions()
 
@@ -23,7 +17,10 @@ _PAPER = FusionOptions()
 def fuse(
     predictions: Sequence[Predictions], weights: Sequence[float] | None = None, options: FusionOptions = _PAPER
 ) -> Predictions:
-    """Average the segments that models share, then unite those that overlap.
+    """Make one model's segments of several models', by the paper's rule or another.
+
+    The paper's rule averages the segments that models share, then unites those that overlap (`FusionOptions` for the
+    others).
 
     Videos, actions and scenes are found by name; those of the result are all that occur, by first appearance.
     Segments are the same if label, start and end agree, the bounds rounded (half to even) to ``options.decimals``;
@@ -50,9 +47,13 @@ def fuse(
     ------
     ConfigurationError
         No model, weights that do not fit, or ``fusion="none"`` with several models.
+    InputError
+        A score below 0, and a fusion that multiplies by scores (wbf, soft-nms).
 
     Examples
     --------
+    >>> from tsmfeat.values.segments import Segments
+    >>> from tsmfeat.values.vocabulary import Vocabulary
     >>> run = Vocabulary(("run",))
     >>> first = Predictions(("a",), run, Segments([0], [0], [0.0], [5.0], [0.8]))
     >>> second = Predictions(("a",), run, Segments([0], [0], [0.0], [5.0], [0.6]))
@@ -63,65 +64,20 @@ def fuse(
     models = [model for model, weight in zip(predictions, checked, strict=True) if weight > 0]
     checked = checked[checked > 0]
     if options.fusion == "none":
-        return _require_single(models)
-    video_ids = _list_names(model.video_ids for model in models)
-    actions = Vocabulary(_list_names(model.vocabulary.names for model in models))
-    scenes = Vocabulary(_list_names(model.scene_vocabulary.names for model in models))
-    absent_counts, unit = options.missing == "zero", float(10**options.decimals)
-    # Room for the rows and their averages at once: fresh memory costs as much as the work on it.
-    room, averages = halve_rows(empty_rows(2 * sum(len(model.segments) for model in models)))
-    rows, owners = _stack_models(models, video_ids, actions, unit, room)
-    fused = _unite(average_segments(rows, Voices(owners, checked), absent_counts, averages), options)
-    scene_scores = average_scenes(models, checked, video_ids, scenes, absent_counts)
-    num_dropped = sum(len(model.segments) + model.num_dropped for model in models) - len(owners)
-    return Predictions(video_ids, actions, _to_segments(fused, unit), scenes, scene_scores, num_dropped)
+        return _hand_through(models, options)
+    stack = stack_models(models, options.decimals)
+    segments = keep_best(stack.to_segments(fuse_rows(stack, checked, options)), stack.actions, options)
+    scene_scores = average_scenes(models, checked, stack.video_ids, stack.scenes, options.missing == "zero")
+    num_dropped = sum(len(model.segments) + model.num_dropped for model in models) - len(stack.owners)
+    return Predictions(stack.video_ids, stack.actions, segments, stack.scenes, scene_scores, num_dropped)
 
 
-def _require_single(models: list[Predictions]) -> Predictions:
+def _hand_through(models: list[Predictions], options: FusionOptions) -> Predictions:
     if len(models) > 1:
         raise ConfigurationError(
             f"fusion 'none' with {len(models)} models; only one model can go without a fusion",
             "use --fusion paper, or name one source",
         )
-    return models[0]
-
-
-def _list_names(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for names in lists for name in names))
-
-
-def _stack_models(
-    models: list[Predictions], video_ids: tuple[str, ...], actions: Vocabulary, unit: float, room: Rows
-) -> tuple[Rows, npt.NDArray[np.int32]]:
-    """Lay the models' segments one after another, bounds in whole units, and leave out what has no length."""
-    place_of = {name: place for place, name in enumerate(video_ids)}
-    owners = np.empty(len(room.score), np.int32)
-    count = 0
-    for number, model in enumerate(models):
-        found = model.segments
-        maps = (
-            np.array([place_of[name] for name in model.video_ids], np.int32),
-            actions.ids_of(model.vocabulary.names),
-        )
-        rows = Rows(found.video, found.label, found.start, found.end, found.score)
-        # What overflows becomes infinite and is left out with the rest that is not finite.
-        with np.errstate(over="ignore"):
-            after = scale_rows(rows, maps, unit, room, count)
-        owners[count:after] = number
-        count = after
-    return first_rows(room, count), owners[:count]
-
-
-def _unite(rows: Rows, options: FusionOptions) -> Rows:
-    if options.fusion_tiou is None or options.union == "none":
-        return rows
-    threshold = float(options.fusion_tiou)
-    if options.union == "absorb":
-        return unite_absorb(rows, threshold, in_place=True)  # the averages are nobody else's
-    return {"components": unite_components, "sweep": unite_sweep}[options.union](rows, threshold)
-
-
-def _to_segments(rows: Rows, unit: float) -> Segments:
-    # Adding 0 turns -0 into 0. Copies, so that the result does not keep all the room alive.
-    start, end = rows.start / unit + 0.0, rows.end / unit + 0.0
-    return Segments(rows.video.copy(), rows.label.copy(), start, end, rows.score.copy())
+    one = models[0]
+    kept = keep_best(one.segments, one.vocabulary, options)
+    return one if kept is one.segments else replace(one, segments=kept)

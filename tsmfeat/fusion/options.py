@@ -1,11 +1,12 @@
 """How predictions of several models become one: the choices and their defaults."""
 
+import math
 from dataclasses import dataclass
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
 
-FUSIONS = ("paper", "none")
-"""Average and unite, or leave a single model's predictions as they are."""
+FUSIONS = ("paper", "wbf", "nms", "soft-nms", "none")
+"""Average and unite; average the bounds too; keep the best of what overlaps, or weaken the rest; or leave one alone."""
 
 MISSING = ("zero", "present")
 """What a model without a segment counts: a score of 0, or nothing."""
@@ -23,16 +24,27 @@ class FusionOptions:
     Parameters
     ----------
     fusion
-        ``"paper"``, or ``"none"``: no fusion, which is possible with one model only.
+        ``"paper"``: equal segments are averaged, overlapping ones united. ``"wbf"``: weighted boxes fusion, bounds are
+        averaged too. ``"nms"``: of overlapping segments the best is kept. ``"soft-nms"``: the others are kept with a
+        lower score. ``"none"``: no fusion, which is possible with one model only.
     fusion_tiou
-        Segments of a class whose tIoU exceeds this (0..1) are united; None unites nothing.
+        Segments of a class become one if their tIoU exceeds this (0..1; paper and wbf) or reaches it (nms, as in
+        detectors); None: never. Soft-nms weakens by the overlap itself and does not use it.
     missing
         ``"zero"``: a model without the segment counts as a score of 0. ``"present"``: it is left out of the average.
+        Of no meaning for nms and soft-nms, which average nothing.
     union
-        ``"absorb"``: to a fixed point, best score first. ``"components"``: connected pairs. ``"sweep"``: neighbours
-        by start. ``"none"``: nothing.
+        Of the paper's fusion. ``"absorb"``: to a fixed point, best score first. ``"components"``: connected pairs.
+        ``"sweep"``: neighbours by start. ``"none"``: nothing.
     decimals
-        Segments are the same if their bounds, rounded to so many decimals of a second, are equal.
+        Bounds are rounded to so many decimals of a second first. In the paper's fusion, segments are the same if the
+        rounded bounds are equal.
+    sigma
+        Of soft-nms: a segment that overlaps a better one by tIoU o keeps ``exp(-o² / sigma)`` of its score.
+    min_score
+        Segments whose fused score lies below are left out; None: none. Detectors use 0.001 with soft-nms.
+    max_segments
+        Only the best so many of each video, over all classes, are kept; None: all.
 
     Raises
     ------
@@ -50,14 +62,13 @@ class FusionOptions:
     missing: str = "zero"
     union: str = "absorb"
     decimals: int = 3
+    sigma: float = 0.5
+    min_score: float | None = None
+    max_segments: int | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for name, choices in (("fusion", FUSIONS), ("missing", MISSING), ("union", UNIONS)):
-            value = getattr(self, name)
-            if value not in choices:
-                hint = did_you_mean(value, choices) or f"choose one of {', '.join(choices)}"
-                raise ConfigurationError(f"{name} {value!r} is not one of {', '.join(choices)}", hint)
+        self._check_choices()
         if self.fusion_tiou is not None and not 0 <= self.fusion_tiou <= 1:
             raise ConfigurationError(
                 f"fusion_tiou {self.fusion_tiou!r}: a tIoU lies in 0..1", "use for example --fusion-tiou 0.5"
@@ -66,3 +77,18 @@ class FusionOptions:
             raise ConfigurationError(
                 f"decimals {self.decimals!r}: bounds are rounded to 0..{MAX_DECIMALS} decimals", "use --decimals 3"
             )
+        if not 0 < self.sigma < math.inf:
+            raise ConfigurationError(f"sigma {self.sigma!r}: a finite number above 0", "use --fusion-sigma 0.5")
+        if self.min_score is not None and not math.isfinite(self.min_score):
+            raise ConfigurationError(f"min_score {self.min_score!r}: a finite number", "use --fusion-min-score 0.001")
+        if self.max_segments is not None and self.max_segments < 1:
+            raise ConfigurationError(
+                f"max_segments {self.max_segments!r}: at least one a video", "use --fusion-max-segments 200"
+            )
+
+    def _check_choices(self) -> None:
+        for name, choices in (("fusion", FUSIONS), ("missing", MISSING), ("union", UNIONS)):
+            value = getattr(self, name)
+            if value not in choices:
+                hint = did_you_mean(value, choices) or f"choose one of {', '.join(choices)}"
+                raise ConfigurationError(f"{name} {value!r} is not one of {', '.join(choices)}", hint)
