@@ -62,7 +62,7 @@ def naive_nms(models, weights, threshold=0.5, decimals=3):
     def rule(rows):
         kept = []
         for row in rows:
-            if threshold is None or all(naive_tiou(row, other) < threshold for other in kept):
+            if threshold is None or all(naive_tiou(row, other) < (threshold or 1e-99) for other in kept):
                 kept.append(row)
         return [row[:3] for row in kept]
 

@@ -26,7 +26,7 @@ def suppress_hard(pool: Pool, weight: Floats, threshold: float) -> Rows:
     weight
         float64 (M,): a score counts times the weight of its model.
     threshold
-        In 0..1, or infinite: all are kept. A tIoU equal to it suppresses.
+        In 0..1, or infinite: all are kept. A tIoU equal to it suppresses; one of 0 never does.
 
     Returns
     -------
@@ -69,7 +69,8 @@ def suppress_all_hard(pool: Pool, weight: Floats, threshold: float, kept: Rows) 
 def _is_suppressed(rows: Rows, survivors: Indexes, span: tuple[int, int], row: int, threshold: float) -> bool:
     for at in range(span[0], span[1]):
         better = survivors[at]
-        if tiou(rows.start[better], rows.end[better], rows.start[row], rows.end[row]) >= threshold:
+        overlap = tiou(rows.start[better], rows.end[better], rows.start[row], rows.end[row])
+        if overlap >= threshold and overlap > 0.0:
             return True
     return False
 
