@@ -1,0 +1,238 @@
+"""Intervals, the paired test and simulated test sets: by hand, against twins, and on simulated systems."""
+
+import json
+
+import numpy as np
+import pytest
+from factories_metrics import annotations_of, predictions_of
+from factories_statistics import simulated_set
+from naive_resampling import naive_flips
+
+from tsmfeat.errors import ConfigurationError, InputError
+from tsmfeat.kernels.precision import average_precisions
+from tsmfeat.metrics.average_precision import evaluate
+from tsmfeat.metrics.bootstrap import bootstrap_intervals
+from tsmfeat.metrics.matching import match_predictions
+from tsmfeat.metrics.options import StatisticsOptions
+from tsmfeat.metrics.paired import adjust_p_values, compare_samples, sign_p_value
+from tsmfeat.metrics.protocols import protocol_named
+from tsmfeat.metrics.resampling import ScoreSamples, draw_videos, resample_scores
+from tsmfeat.metrics.shakeup import simulate_splits
+
+THRESHOLDS = (0.5, 0.75)
+
+
+def matched(predictions, annotations):
+    return match_predictions(predictions, annotations, protocol_named("paper"), THRESHOLDS)
+
+
+def ap_of(matching):
+    return average_precisions(matching.hits, matching.offset, matching.num_truths, len(matching.tiou_thresholds))
+
+
+def compared(annotations, systems, num_resamples, seed=0):
+    num_videos = len(annotations.video_ids)
+    counts = draw_videos(num_videos, num_videos, num_resamples, np.random.default_rng(seed))
+    matchings = [matched(system, annotations) for system in systems]
+    return compare_samples(*((ap_of(one), resample_scores(one, annotations, counts)) for one in matchings))
+
+
+# --- intervals --------------------------------------------------------------------------------------------------------
+
+
+def test_intervals_hold_the_score_and_narrow_with_the_square_root_of_the_videos():
+    widths = []
+    for num_videos in (25, 400):
+        annotations, (system,) = simulated_set(0, num_videos, [0.6], [1.0])
+        found = bootstrap_intervals(matched(system, annotations), annotations, StatisticsOptions(bootstrap=400))
+        low, high = found.final_score
+        assert low < evaluate(system, annotations, "paper", THRESHOLDS).final_score < high
+        assert (found.map[0] < found.map[1]).all()
+        widths.append(high - low)
+    assert 2.5 < widths[0] / widths[1] < 6.5  # 4, give or take
+
+
+def test_a_perfect_file_has_no_spread():
+    truths = [("a", "walk", 0, 10), ("b", "run", 0, 10)]
+    annotations = annotations_of(truths)
+    perfect = predictions_of([(*row, 0.5) for row in truths])
+    found = bootstrap_intervals(matched(perfect, annotations), annotations, StatisticsOptions(bootstrap=50))
+    assert found.final_score == (1.0, 1.0)
+    assert found.map.tolist() == [[1, 1], [1, 1]]
+    assert found.ap.shape == (2, 2, 2)
+    # Each of two videos is missing from a quarter of the resamples.
+    assert found.presence == pytest.approx([0.75, 0.75], abs=0.2)
+    assert found.num_empty == 0
+
+
+def test_resamples_without_truth_are_counted():
+    annotations = annotations_of([("a", "walk", 0, 10)], videos=["a", "b"])
+    matching = matched(predictions_of([("a", "walk", 0, 10, 0.5)]), annotations)
+    found = bootstrap_intervals(matching, annotations, StatisticsOptions(bootstrap=400))
+    assert 60 < found.num_empty < 140  # a quarter
+    assert found.presence.tolist() == [1.0]
+
+
+def test_reports_are_json():
+    annotations, systems = simulated_set(1, 12, [0.5, 0.6])
+    matchings = [matched(system, annotations) for system in systems]
+    options = StatisticsOptions(bootstrap=30, split_bootstrap=5)
+    intervals = bootstrap_intervals(matchings[0], annotations, options).to_dict()
+    splits = simulate_splits(matchings, annotations, [0.1, 0.2], options).to_dict()
+    comparison = compared(annotations, systems, 30).to_dict()
+    for found in (intervals, splits, comparison):
+        assert json.loads(json.dumps(found)) == found
+    assert np.shape(intervals["ap"]) == (len(matchings[0].classes), 2, 2)
+    assert np.shape(splits["difference"]) == (2, 2, 2)
+    assert np.shape(comparison["class_interval"]) == (len(matchings[0].classes), 2)
+
+
+# --- the paired test --------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_not_distinguishable_from_itself():
+    annotations, (system,) = simulated_set(2, 20, [0.6], [1.0])
+    found = compared(annotations, [system, system], 100)
+    assert (found.difference, found.interval, found.p_value) == (0.0, (0.0, 0.0), 1.0)
+    assert not found.is_distinguishable
+    assert (found.class_difference == 0).all()
+
+
+def test_exchanging_the_files_reverses_the_signs_alone():
+    annotations, systems = simulated_set(3, 20, [0.6, 0.7])
+    there, back = compared(annotations, systems, 200), compared(annotations, systems[::-1], 200)
+    assert there.difference == -back.difference
+    assert there.interval == pytest.approx([-back.interval[1], -back.interval[0]], abs=1e-15)
+    assert there.p_value == back.p_value
+    assert there.class_difference.tolist() == (-back.class_difference).tolist()
+
+
+def test_the_difference_is_that_of_the_evaluations():
+    annotations, systems = simulated_set(4, 20, [0.6, 0.7])
+    one, other = (evaluate(system, annotations, "paper", THRESHOLDS) for system in systems)
+    found = compared(annotations, systems, 20)
+    assert found.difference == pytest.approx(one.final_score - other.final_score, abs=1e-14)
+    assert found.class_difference == pytest.approx(one.ap.mean(axis=1) - other.ap.mean(axis=1), abs=1e-15)
+
+
+def test_p_values_count_the_rarer_side_and_its_ties():
+    assert sign_p_value(np.array([-1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])) == pytest.approx(
+        0.6
+    )  # 2 * (2 + 1) / 10
+    assert sign_p_value(np.array([1.0] * 19)) == pytest.approx(0.1)
+
+
+def test_an_interval_without_zero_goes_with_a_small_p_value():
+    random = np.random.default_rng(0)
+    for centre in (0.0, 1.5, 2.0, 2.5, 4.0):
+        samples = [ScoreSamples(random.normal(mean, 1, (999, 1, 1))) for mean in (centre, 0)]
+        found = compare_samples(*((np.zeros((1, 1)), one) for one in samples))
+        assert found.is_distinguishable == (found.p_value < 0.05)
+
+
+def test_several_tests_are_adjusted_by_hand():
+    # In rising order: 3 * .01, 2 * .02, 1 * .04.
+    assert adjust_p_values([0.01, 0.04, 0.02]) == pytest.approx([0.03, 0.04, 0.04])
+    assert adjust_p_values([0.6, 0.9]) == [1.0, 1.0]
+    assert adjust_p_values([]) == []
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("scales", [(1.0, 1.0), (1.0, 4.0)], ids=["one scale", "two scales"])
+def test_equal_systems_are_told_apart_as_rarely_as_promised(scales):
+    p_values = np.array(
+        [compared(*simulated_set(seed, 30, (0.6, 0.6), scales), 199, seed).p_value for seed in range(200)]
+    )
+    # 5 % and 50 % of 200: 10 and 100, with standard deviations of 3 and 7.
+    assert 2 <= (p_values <= 0.05).sum() <= 20
+    assert 75 <= (p_values <= 0.5).sum() <= 125
+
+
+@pytest.mark.golden
+def test_a_clearly_better_system_is_found_so():
+    found = [compared(*simulated_set(seed, 60, (0.9, 0.5)), 199, seed) for seed in range(20)]
+    assert all(one.is_distinguishable and one.difference > 0 and one.p_value <= 0.02 for one in found)
+
+
+# --- simulated test sets ----------------------------------------------------------------------------------------------
+
+
+def test_flips_equal_the_twin_and_are_symmetric():
+    annotations, systems = simulated_set(5, 25, [0.6, 0.65, 0.7], [1.0] * 3)
+    matchings = [matched(system, annotations) for system in systems]
+    options = StatisticsOptions(bootstrap=150, split_bootstrap=8, seed=2)
+    found = simulate_splits(matchings, annotations, [0.0] * 3, options)
+    random = np.random.default_rng(2)
+    public, private = (
+        np.stack(
+            [resample_scores(one, annotations, counts).final_score for one in matchings],
+            axis=1,
+        )
+        for counts in (draw_videos(25, 8, 150, random, outside=0) for _ in range(2))
+    )
+    for one in range(3):
+        for other in range(3):
+            expected = naive_flips(public[:, [one, other]].tolist(), private[:, [one, other]].tolist())
+            assert found.flips[one, other] == pytest.approx(expected, abs=1e-12)
+    assert found.first_share.sum() == pytest.approx(1.0)
+    assert found.num_splits == 150
+    assert found.winner_kept == pytest.approx(np.mean(public.argmax(axis=1) == private.argmax(axis=1)), abs=1e-12)
+
+
+def test_more_videos_move_a_ranking_less():
+    annotations, systems = simulated_set(6, 60, [0.5, 0.7])
+    matchings = [matched(system, annotations) for system in systems]
+    few, many = (
+        simulate_splits(matchings, annotations, [0.0] * 2, StatisticsOptions(bootstrap=300, split_bootstrap=count))
+        for count in (4, 200)  # more than there are: new videos of the same kind
+    )
+    assert few.flips[0, 1] > 0.1
+    assert many.flips[0, 1] < 0.02
+    assert not few.is_distinguishable.any()
+    assert many.is_distinguishable.tolist() == [[False, True], [True, False]]
+    assert many.rank_interval.tolist() == [[2, 1], [2, 1]]
+
+
+def test_equal_sources_share_the_first_place_and_never_flip():
+    annotations, (system,) = simulated_set(7, 20, [0.6], [1.0])
+    matching = matched(system, annotations)
+    found = simulate_splits([matching] * 2, annotations, [0.3, 0.3], StatisticsOptions(split_bootstrap=5))
+    assert found.first_share.tolist() == [0.5, 0.5]
+    assert found.flips.tolist() == [[0, 0], [0, 0]]
+    assert found.winner_kept == 1.0
+    assert (found.rank_interval == 1).all()
+
+
+def test_detections_outside_do_not_count_on_a_split_but_do_in_an_interval():
+    truths = [("a", "walk", 0, 10), ("b", "walk", 0, 10)]
+    annotations = annotations_of(truths)
+    matching = matched(predictions_of([("z", "walk", 0, 1, 0.9), *((*row, 0.5) for row in truths)]), annotations)
+    options = StatisticsOptions(bootstrap=20, split_bootstrap=2)
+    assert simulate_splits([matching], annotations, [0.0], options).interval.tolist() == [[1.0], [1.0]]
+    assert bootstrap_intervals(matching, annotations, options).final_score == pytest.approx((2 / 3, 2 / 3))
+
+
+def test_sets_without_truth_are_refused_only_if_there_is_no_other():
+    annotations = annotations_of([("a", "walk", 0, 10)], videos=["a", *(f"empty{k}" for k in range(999))])
+    matching = matched(predictions_of([]), annotations)
+    with pytest.raises(InputError, match="no resample"):
+        simulate_splits([matching], annotations, [0.0], StatisticsOptions(bootstrap=2, split_bootstrap=1))
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"bootstrap": 1}, "1 resamples"),
+        ({"bootstrap": -5}, "-5 resamples"),
+        ({"split_bootstrap": -1}, "-1 videos"),
+        ({"split_bootstrap": 65_536}, "65536 videos"),
+        ({"seed": -1}, "seed -1"),
+        ({"diagnosis": "quantile"}, "quantile"),
+    ],
+)
+def test_options_out_of_range_are_refused(wrong, message):
+    with pytest.raises(ConfigurationError, match=message):
+        StatisticsOptions(**wrong)

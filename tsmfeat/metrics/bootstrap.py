@@ -1,0 +1,109 @@
+"""How certain a score is: intervals over resampled videos."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.metrics.matching import Matching
+from tsmfeat.metrics.options import StatisticsOptions
+from tsmfeat.metrics.resampling import CONFIDENCE, draw_videos, keep_judgeable, percentile_interval, resample_scores
+from tsmfeat.values.annotations import Annotations
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """What `bootstrap_intervals` found: 95 % percentile intervals.
+
+    Parameters
+    ----------
+    num_resamples
+        Resamples drawn.
+    num_empty
+        Those among them without any truth, which are left out.
+    seed
+        Of the draws.
+    num_videos
+        Videos drawn for each, as many as there are.
+    map
+        float64 (2, T): low and high end of the mAP at each threshold.
+    final_score
+        Low and high end of the mean over the thresholds.
+    ap
+        float64 (2, K, T): low and high end of each class, over the resamples in which it has truth.
+    presence
+        float64 (K,): share of the resamples in which the class has truth.
+    """
+
+    num_resamples: int
+    num_empty: int
+    seed: int
+    num_videos: int
+    map: npt.NDArray[np.float64]
+    final_score: tuple[float, float]
+    ap: npt.NDArray[np.float64]
+    presence: npt.NDArray[np.float64]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object; an interval is a pair."""
+        return {
+            "num_resamples": self.num_resamples,
+            "num_empty": self.num_empty,
+            "seed": self.seed,
+            "num_videos": self.num_videos,
+            "confidence": CONFIDENCE,
+            "map": self.map.T.tolist(),
+            "average_map": list(self.final_score),
+            "final_score": list(self.final_score),
+            "ap": np.moveaxis(self.ap, 0, -1).tolist(),
+            "presence": self.presence.tolist(),
+        }
+
+
+def bootstrap_intervals(matching: Matching, annotations: Annotations, options: StatisticsOptions) -> Bootstrap:
+    """Resample the videos with replacement, and see how far the score moves.
+
+    The videos are what a test set draws; segments of one video are no independent witnesses. Each resample holds as
+    many videos as there are. Detections outside them stand once in each: they count against the file whatever the
+    videos are.
+
+    Parameters
+    ----------
+    matching
+        Predictions matched to the annotations.
+    annotations
+        The same ones.
+    options
+        Number of resamples, and the seed.
+
+    Returns
+    -------
+    Bootstrap
+
+    Raises
+    ------
+    InputError
+        More than 65,535 videos, or no truth in any resample.
+
+    Notes
+    -----
+    Percentile intervals of the nonparametric bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+    chapter 13). A class without truth in a resample does not count there, as in an evaluation of its videos.
+    """
+    random = np.random.default_rng(options.seed)
+    num_videos = len(annotations.video_ids)
+    drawn = draw_videos(num_videos, num_videos, options.num_resamples, random)
+    counts = keep_judgeable(drawn, annotations)
+    samples = resample_scores(matching, annotations, counts)
+    low, high = percentile_interval(samples.final_score).tolist()
+    return Bootstrap(
+        num_resamples=len(drawn),
+        num_empty=len(drawn) - len(counts),
+        seed=options.seed,
+        num_videos=num_videos,
+        map=percentile_interval(samples.map),
+        final_score=(low, high),
+        ap=percentile_interval(samples.ap),
+        presence=(~np.isnan(samples.ap[:, :, 0])).mean(axis=0),
+    )

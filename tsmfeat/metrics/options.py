@@ -1,0 +1,71 @@
+"""How certain scores are made, and how they are taken apart."""
+
+from dataclasses import dataclass
+
+from tsmfeat.errors import ConfigurationError, did_you_mean
+
+BUCKETS = ("quantiles", "activitynet", "thumos14")
+MAX_VIDEOS_DRAWN = 65_535
+"""A video's copies are counted in 16 bits."""
+
+
+@dataclass(frozen=True)
+class StatisticsOptions:
+    """What is asked beside the score: how certain it is, whom it beats, and what it is made of.
+
+    Parameters
+    ----------
+    bootstrap
+        Resamples of the videos for intervals of the score; 0: no intervals.
+    compare
+        Heads checkpoints and prediction files to test against, each by itself.
+    split_bootstrap
+        Videos on each of two simulated test sets, to see how far a ranking moves between them; 0: no simulation.
+    seed
+        Of the resamples.
+    diagnosis
+        One of `BUCKETS`: how truths are grouped where errors are diagnosed; empty: no diagnosis.
+    default_resamples
+        Resamples for `compare` and `split_bootstrap` where `bootstrap` is 0.
+
+    Raises
+    ------
+    ConfigurationError
+        A number out of range, or unknown buckets.
+
+    Examples
+    --------
+    >>> StatisticsOptions(bootstrap=500).num_resamples, StatisticsOptions().num_resamples
+    (500, 2000)
+    """
+
+    bootstrap: int = 0
+    compare: tuple[str, ...] = ()
+    split_bootstrap: int = 0
+    seed: int = 0
+    diagnosis: str = ""
+    default_resamples: int = 2000
+
+    def __post_init__(self) -> None:
+        """Check ranges and names."""
+        if self.bootstrap < 0 or self.bootstrap == 1:
+            raise ConfigurationError(
+                f"{self.bootstrap} resamples of the videos; an interval needs two at least", "use --bootstrap 2000"
+            )
+        if not 0 <= self.split_bootstrap <= MAX_VIDEOS_DRAWN:
+            raise ConfigurationError(
+                f"simulated test sets of {self.split_bootstrap} videos; 1 to {MAX_VIDEOS_DRAWN} can be drawn",
+                "give the videos of the hidden test set: --split-bootstrap 16",
+            )
+        if self.seed < 0:
+            raise ConfigurationError(f"seed {self.seed}; seeds are >= 0", "use --seed 0")
+        if self.diagnosis and self.diagnosis not in BUCKETS:
+            raise ConfigurationError(
+                f"diagnosis by {self.diagnosis!r} is unknown",
+                did_you_mean(self.diagnosis, BUCKETS) or f"choose one of {', '.join(BUCKETS)}",
+            )
+
+    @property
+    def num_resamples(self) -> int:
+        """Resamples drawn wherever some are needed."""
+        return self.bootstrap or self.default_resamples

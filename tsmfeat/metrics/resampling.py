@@ -1,0 +1,154 @@
+"""Test sets drawn anew from the videos at hand, and the scores on each of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.errors import InputError
+from tsmfeat.kernels.resampling import RankedHits, count_draws, resampled_precisions
+from tsmfeat.metrics.matching import Matching
+from tsmfeat.metrics.options import MAX_VIDEOS_DRAWN
+from tsmfeat.values.annotations import Annotations
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.uint16]
+
+CONFIDENCE = 0.95
+_TAILS = (0.025, 0.975)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreSamples:
+    """AP on every resample of the videos.
+
+    Parameters
+    ----------
+    ap
+        float64 (B, K, T): resample, class, threshold; NaN for a class without truth in a resample.
+    """
+
+    ap: Floats
+
+    @property
+    def map(self) -> Floats:
+        """Mean of `ap` over the classes with truth, float64 (B, T)."""
+        known = ~np.isnan(self.ap[:, :, :1])
+        means: Floats = np.where(known, self.ap, 0.0).sum(axis=1) / known.sum(axis=1)
+        return means
+
+    @property
+    def final_score(self) -> Floats:
+        """Mean of `map` over the thresholds, float64 (B,)."""
+        means: Floats = self.map.mean(axis=1)
+        return means
+
+
+def draw_videos(
+    num_videos: int, num_drawn: int, num_resamples: int, random: np.random.Generator, outside: int = 1
+) -> Counts:
+    """Draw videos with replacement, again and again.
+
+    Parameters
+    ----------
+    num_videos
+        N annotated videos, each as likely as another.
+    num_drawn
+        Draws a resample.
+    num_resamples
+        B.
+    random
+        Source of the draws.
+    outside
+        How often the detections outside the annotated videos stand in each resample. An evaluator counts them against
+        a file whatever the test videos are: once. A leaderboard drops what is not in its split: 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint16 (B, N + 1): how often each video was drawn, and `outside` in the last place.
+
+    Raises
+    ------
+    InputError
+        More draws than can be counted.
+
+    Examples
+    --------
+    >>> draw_videos(1, 3, 2, np.random.default_rng(0)).tolist()
+    [[3, 1], [3, 1]]
+    """
+    if num_drawn > MAX_VIDEOS_DRAWN:
+        raise InputError(
+            f"{num_drawn:,} videos; resamples of at most {MAX_VIDEOS_DRAWN:,} can be drawn", "select a subset"
+        )
+    counts = np.zeros((num_resamples, num_videos + 1), np.uint16)
+    counts[:, -1] = outside
+    count_draws(random.integers(0, num_videos, (num_resamples, num_drawn)), num_videos, counts)
+    return counts
+
+
+def resample_scores(matching: Matching, annotations: Annotations, counts: Counts) -> ScoreSamples:
+    """Score every resample without matching again: hits never depend on other videos.
+
+    Parameters
+    ----------
+    matching, annotations
+        What was matched, and to what.
+    counts
+        uint16 (B, N + 1), as `draw_videos` returns them.
+
+    Returns
+    -------
+    ScoreSamples
+        Each as if the copies of a video were videos of their own: equal to the evaluation of files written so. A class
+        without truth in a resample does not count there, as it would not in those files.
+    """
+    truth_video = annotations.segments.video[matching.truth_rows]
+    ranked = RankedHits(matching.hits, matching.video, matching.offset, truth_video, matching.truth_offset)
+    return ScoreSamples(resampled_precisions(ranked, counts, len(matching.tiou_thresholds)))
+
+
+def keep_judgeable(counts: Counts, annotations: Annotations) -> Counts:
+    """Return the resamples that hold any truth; on the others there is no score.
+
+    Raises
+    ------
+    InputError
+        None is left.
+
+    Examples
+    --------
+    >>> from tsmfeat.values.segments import Segments
+    >>> from tsmfeat.values.vocabulary import Vocabulary
+    >>> one = Segments([1], [0], [0.0], [1.0], [1.0])
+    >>> truth = Annotations(("a", "b"), Vocabulary(("run",)), one, [9.0, 9.0], ("", ""), [-1, -1], Vocabulary(()))
+    >>> keep_judgeable(np.array([[2, 0, 1], [1, 1, 1]], np.uint16), truth).tolist()
+    [[1, 1, 1]]
+    """
+    has_truth = np.bincount(annotations.segments.video, minlength=len(annotations.video_ids)) > 0
+    kept = counts[(counts[:, :-1][:, has_truth] > 0).any(axis=1)]
+    if len(kept) == 0:
+        raise InputError("no resample of the videos holds any truth", "draw more videos, or more resamples")
+    return kept
+
+
+def percentile_interval(values: Floats) -> Floats:
+    """Return the 2.5 and 97.5 % points along the first axis, NaN left out: float64 (2, ...).
+
+    Examples
+    --------
+    >>> percentile_interval(np.array([np.nan, *range(41)])).tolist()
+    [1.0, 39.0]
+    """
+    ordered = np.sort(values, axis=0)  # NaN goes last
+    highest = np.maximum((~np.isnan(values)).sum(axis=0) - 1, 0)
+    return np.stack([_point(ordered, share * highest) for share in _TAILS])
+
+
+def _point(ordered: Floats, place: Floats) -> Floats:
+    below = np.floor(place).astype(np.int64)[None]
+    above = np.ceil(place).astype(np.int64)[None]
+    low, high = (np.take_along_axis(ordered, index, axis=0)[0] for index in (below, above))
+    point: Floats = low + (high - low) * (place - below[0])
+    return point
