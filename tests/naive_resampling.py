@@ -30,3 +30,19 @@ def naive_flips(public, private):
         for here, there in zip(public, private, strict=True)
     ]
     return sum(reversed_order) / len(reversed_order)
+
+
+def naive_relative_ranks(rows):
+    """Rows of (video, label, start, end, score) with minus the relative rank in their class in place of the score."""
+    ranked = []
+    for label in dict.fromkeys(row[1] for row in rows):
+        own = sorted((row for row in rows if row[1] == label), key=lambda row: -row[4])
+        ranked += [(*row[:4], -(place + 0.5) / len(own)) for place, row in enumerate(own)]
+    return ranked
+
+
+def naive_swap(one, other, swapped):
+    """Exchange the rows of some videos between two files."""
+    first = [row for row in one if row[0] not in swapped] + [row for row in other if row[0] in swapped]
+    second = [row for row in one if row[0] in swapped] + [row for row in other if row[0] not in swapped]
+    return first, second

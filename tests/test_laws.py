@@ -17,6 +17,7 @@ import tsmfeat.workflows
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
+from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows.options import (
@@ -133,7 +134,8 @@ OTHERS = {
         "--localize threshold --threshold 0.3 --max-gap 2 --min-duration 1.5 --tail extend --smooth mean:3 "
         "--fusion none --fusion-tiou 0.4 --missing present --union sweep --fusion-sigma 0.7 --fusion-min-score 0.1 "
         "--fusion-max-segments 9 --protocol activitynet --tiou 0.1,0.2 "
-        "--subset s --weights 0.6,0.4 --strict --classes c",
+        "--subset s --weights 0.6,0.4 --strict --classes c "
+        "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4",
         ScoreOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
@@ -143,6 +145,7 @@ OTHERS = {
             (0.6, 0.4),
             True,
             "c",
+            StatisticsOptions(50, ("b.json",), 16, 4),
         ),
     ),
     "predict": (
@@ -232,7 +235,7 @@ ALWAYS_DEFAULT = {
     "convert": set(),
     "extract": {"trunk.checkpoint", "trunk.shift_div", "store.part_bytes", "store.part_seconds"},
     "fit-heads": {"heads.head"},
-    "score": {"fusion.decimals"},
+    "score": {"fusion.decimals", "statistics.default_resamples", "statistics.diagnosis"},
     # The geometry of frames is that of the heads.
     "predict": {"fusion.decimals", "video.resize", "video.resize_filter"},
     "validate": {"video.resize", "video.resize_filter", "video.allow_partial"},

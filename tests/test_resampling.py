@@ -18,6 +18,7 @@ from tsmfeat.metrics.resampling import (
     keep_judgeable,
     percentile_interval,
     resample_scores,
+    shifted_interval,
 )
 
 EXACT = 1e-12
@@ -148,3 +149,13 @@ def test_intervals_equal_the_twin(values):
 def test_intervals_equal_those_of_numpy():
     values = np.random.default_rng(0).normal(size=(501, 3))
     assert percentile_interval(values) == pytest.approx(np.quantile(values, [0.025, 0.975], axis=0), abs=1e-14)
+
+
+def test_shifted_intervals_are_moved_by_the_mean_distance_and_stay_within_bounds():
+    samples = np.random.default_rng(0).uniform(0.3, 0.5, (400, 2))
+    samples[::7, 1] = np.nan
+    plain, moved = percentile_interval(samples), shifted_interval(samples, [0.45, 0.1])
+    assert moved[1] - moved[0] == pytest.approx(plain[1] - plain[0], abs=1e-12)
+    assert moved.mean(axis=0) == pytest.approx(plain.mean(axis=0) - (np.nanmean(samples, axis=0) - [0.45, 0.1]))
+    assert shifted_interval(samples, [0.95, 0.02]).tolist()[1][0] == 1.0
+    assert shifted_interval(samples, [0.95, 0.02]).tolist()[0][1] == 0.0

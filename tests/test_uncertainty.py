@@ -6,18 +6,22 @@ import numpy as np
 import pytest
 from factories_metrics import annotations_of, predictions_of
 from factories_statistics import simulated_set
-from naive_resampling import naive_flips
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from naive_metrics import naive_evaluation
+from naive_resampling import naive_flips, naive_relative_ranks, naive_swap
 
 from tsmfeat.errors import ConfigurationError, InputError
-from tsmfeat.kernels.precision import average_precisions
+from tsmfeat.kernels.resampling import resampled_precisions
 from tsmfeat.metrics.average_precision import evaluate
 from tsmfeat.metrics.bootstrap import bootstrap_intervals
 from tsmfeat.metrics.matching import match_predictions
 from tsmfeat.metrics.options import StatisticsOptions
-from tsmfeat.metrics.paired import adjust_p_values, compare_samples, sign_p_value
+from tsmfeat.metrics.paired import adjust_p_values, compare_samples
 from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.metrics.resampling import ScoreSamples, draw_videos, resample_scores
 from tsmfeat.metrics.shakeup import simulate_splits
+from tsmfeat.metrics.swapping import count_swaps, merge_ranks, swap_p_value
 
 THRESHOLDS = (0.5, 0.75)
 
@@ -26,15 +30,12 @@ def matched(predictions, annotations):
     return match_predictions(predictions, annotations, protocol_named("paper"), THRESHOLDS)
 
 
-def ap_of(matching):
-    return average_precisions(matching.hits, matching.offset, matching.num_truths, len(matching.tiou_thresholds))
-
-
 def compared(annotations, systems, num_resamples, seed=0):
     num_videos = len(annotations.video_ids)
     counts = draw_videos(num_videos, num_videos, num_resamples, np.random.default_rng(seed))
     matchings = [matched(system, annotations) for system in systems]
-    return compare_samples(*((ap_of(one), resample_scores(one, annotations, counts)) for one in matchings))
+    p_value = swap_p_value(*matchings, num_videos, num_resamples, np.random.default_rng(seed))
+    return compare_samples(*(resample_scores(one, annotations, counts) for one in matchings), p_value)
 
 
 # --- intervals --------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ def test_reports_are_json():
     matchings = [matched(system, annotations) for system in systems]
     options = StatisticsOptions(bootstrap=30, split_bootstrap=5)
     intervals = bootstrap_intervals(matchings[0], annotations, options).to_dict()
-    splits = simulate_splits(matchings, annotations, [0.1, 0.2], options).to_dict()
+    splits = simulate_splits(matchings, annotations, options).to_dict()
     comparison = compared(annotations, systems, 30).to_dict()
     for found in (intervals, splits, comparison):
         assert json.loads(json.dumps(found)) == found
@@ -115,19 +116,55 @@ def test_the_difference_is_that_of_the_evaluations():
     assert found.class_difference == pytest.approx(one.ap.mean(axis=1) - other.ap.mean(axis=1), abs=1e-15)
 
 
-def test_p_values_count_the_rarer_side_and_its_ties():
-    assert sign_p_value(np.array([-1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])) == pytest.approx(
-        0.6
-    )  # 2 * (2 + 1) / 10
-    assert sign_p_value(np.array([1.0] * 19)) == pytest.approx(0.1)
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "z"]),
+        st.sampled_from(["walk", "run"]),
+        *[st.integers(0, 4).map(float)] * 2,
+        st.integers(1, 9).map(float),
+    ),
+    max_size=8,
+    unique_by=lambda row: (row[1], row[4]),
+)
 
 
-def test_an_interval_without_zero_goes_with_a_small_p_value():
-    random = np.random.default_rng(0)
-    for centre in (0.0, 1.5, 2.0, 2.5, 4.0):
-        samples = [ScoreSamples(random.normal(mean, 1, (999, 1, 1))) for mean in (centre, 0)]
-        found = compare_samples(*((np.zeros((1, 1)), one) for one in samples))
-        assert found.is_distinguishable == (found.p_value < 0.05)
+@given(ROWS, ROWS, st.sets(st.sampled_from(["a", "b", "z"])))
+@settings(max_examples=200, deadline=None)
+def test_swapped_videos_score_as_files_with_exchanged_rows(one, other, swapped):
+    truths = [("a", "walk", 0, 2), ("a", "run", 1, 3), ("b", "walk", 2, 4)]
+    annotations = annotations_of(truths)
+    merged = merge_ranks(*(matched(predictions_of(rows), annotations) for rows in (one, other)), 2)
+    tossed = np.array([[name in swapped for name in ("a", "b", "z")]], np.uint16)
+    files = naive_swap(naive_relative_ranks(one), naive_relative_ranks(other), swapped)
+    for first, rows in zip((True, False), files, strict=True):
+        found = resampled_precisions(merged, count_swaps(tossed, first), 2)[0]
+        expected = naive_evaluation(rows, truths, THRESHOLDS, undefined_matches=False)
+        assert np.abs(found - [expected["walk"], expected["run"]]).max() <= 1e-12
+
+
+def test_the_p_value_of_two_videos_by_hand():
+    # The first file is right in both videos, the other in none. Of four tosses two leave or reverse the difference of
+    # 1, two leave one video to each file: about half of the tosses are as far apart as what was found.
+    truths = [("a", "walk", 0, 10), ("b", "walk", 0, 10)]
+    annotations = annotations_of(truths)
+    right, wrong = ([(*row[:2], row[2] + move, row[3] + move, 0.5) for row in truths] for move in (0, 50))
+    matchings = [matched(predictions_of(rows), annotations) for rows in (right, wrong)]
+    assert swap_p_value(*matchings, 2, 4000, np.random.default_rng(0)) == pytest.approx(0.5, abs=0.03)
+
+
+def test_bent_scores_change_no_p_value():
+    annotations, systems = simulated_set(8, 15, (0.6, 0.7), (1.0, 1.0))
+    _, bent = simulated_set(8, 15, (0.6, 0.7), (1.0, 9.0))
+    plain, other = (swap_p_value(*(matched(one, annotations) for one in pair), 15, 100, np.random.default_rng(0))
+                    for pair in (systems, bent))  # fmt: skip
+    assert plain == other
+
+
+def test_both_witnesses_are_needed_to_tell_two_files_apart():
+    samples = [ScoreSamples(np.zeros((1, 1)), np.full((9, 1, 1), value)) for value in (0.5, 0.4)]
+    assert compare_samples(*samples, 0.04).is_distinguishable
+    assert not compare_samples(*samples, 0.06).is_distinguishable
+    assert not compare_samples(samples[0], samples[0], 0.04).is_distinguishable
 
 
 def test_several_tests_are_adjusted_by_hand():
@@ -161,7 +198,7 @@ def test_flips_equal_the_twin_and_are_symmetric():
     annotations, systems = simulated_set(5, 25, [0.6, 0.65, 0.7], [1.0] * 3)
     matchings = [matched(system, annotations) for system in systems]
     options = StatisticsOptions(bootstrap=150, split_bootstrap=8, seed=2)
-    found = simulate_splits(matchings, annotations, [0.0] * 3, options)
+    found = simulate_splits(matchings, annotations, options)
     random = np.random.default_rng(2)
     public, private = (
         np.stack(
@@ -183,7 +220,7 @@ def test_more_videos_move_a_ranking_less():
     annotations, systems = simulated_set(6, 60, [0.5, 0.7])
     matchings = [matched(system, annotations) for system in systems]
     few, many = (
-        simulate_splits(matchings, annotations, [0.0] * 2, StatisticsOptions(bootstrap=300, split_bootstrap=count))
+        simulate_splits(matchings, annotations, StatisticsOptions(bootstrap=300, split_bootstrap=count))
         for count in (4, 200)  # more than there are: new videos of the same kind
     )
     assert few.flips[0, 1] > 0.1
@@ -196,7 +233,7 @@ def test_more_videos_move_a_ranking_less():
 def test_equal_sources_share_the_first_place_and_never_flip():
     annotations, (system,) = simulated_set(7, 20, [0.6], [1.0])
     matching = matched(system, annotations)
-    found = simulate_splits([matching] * 2, annotations, [0.3, 0.3], StatisticsOptions(split_bootstrap=5))
+    found = simulate_splits([matching] * 2, annotations, StatisticsOptions(split_bootstrap=5))
     assert found.first_share.tolist() == [0.5, 0.5]
     assert found.flips.tolist() == [[0, 0], [0, 0]]
     assert found.winner_kept == 1.0
@@ -208,7 +245,7 @@ def test_detections_outside_do_not_count_on_a_split_but_do_in_an_interval():
     annotations = annotations_of(truths)
     matching = matched(predictions_of([("z", "walk", 0, 1, 0.9), *((*row, 0.5) for row in truths)]), annotations)
     options = StatisticsOptions(bootstrap=20, split_bootstrap=2)
-    assert simulate_splits([matching], annotations, [0.0], options).interval.tolist() == [[1.0], [1.0]]
+    assert simulate_splits([matching], annotations, options).interval.tolist() == [[1.0], [1.0]]
     assert bootstrap_intervals(matching, annotations, options).final_score == pytest.approx((2 / 3, 2 / 3))
 
 
@@ -216,7 +253,7 @@ def test_sets_without_truth_are_refused_only_if_there_is_no_other():
     annotations = annotations_of([("a", "walk", 0, 10)], videos=["a", *(f"empty{k}" for k in range(999))])
     matching = matched(predictions_of([]), annotations)
     with pytest.raises(InputError, match="no resample"):
-        simulate_splits([matching], annotations, [0.0], StatisticsOptions(bootstrap=2, split_bootstrap=1))
+        simulate_splits([matching], annotations, StatisticsOptions(bootstrap=2, split_bootstrap=1))
 
 
 # --- options ----------------------------------------------------------------------------------------------------------

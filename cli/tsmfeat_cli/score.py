@@ -9,6 +9,7 @@ import typer
 from tsmfeat.errors import IncompleteError
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.options import LocalizationOptions
+from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.protocols import PROTOCOLS
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers
@@ -77,6 +78,18 @@ def command(
     max_gap: MaxGap = LocalizationOptions.max_gap,
     min_duration: MinDuration = LocalizationOptions.min_duration,
     tail: Tail = LocalizationOptions.tail,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option("--compare", help="Test against another source, on the same resampled videos; repeat it."),
+    ] = None,
+    bootstrap: Annotated[
+        int, typer.Option("--bootstrap", help="Resamples of the videos: 95 % intervals of the score.")
+    ] = StatisticsOptions.bootstrap,
+    split_bootstrap: Annotated[
+        int,
+        typer.Option("--split-bootstrap", help="How far a ranking moves between two test sets of this many videos."),
+    ] = StatisticsOptions.split_bootstrap,
+    seed: Annotated[int, typer.Option("--seed", help="Of the resamples.")] = StatisticsOptions.seed,
     per_class: Annotated[bool, typer.Option("--per-class", help="Show the AP of every class.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for scores.json, predictions.json and per_class.csv.")
@@ -116,6 +129,7 @@ def command(
         parse_weights(weights),
         strict,
         classes,
+        StatisticsOptions(bootstrap, tuple(str(path) for path in compare or ()), split_bootstrap, seed),
     )
     from tsmfeat.workflows.score_files import SCORE_FILES, write_scores
     from tsmfeat.workflows.scoring import score

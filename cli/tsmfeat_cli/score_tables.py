@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from tsmfeat_cli.statistics_tables import describe_uncertainty
+
 if TYPE_CHECKING:
     from tsmfeat.workflows.scoring import ScoreReport
 
@@ -38,7 +40,7 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
     if len(report.sources) > 1:
         weighted = zip(report.sources, report.weights, strict=True)
         lines.append("fused: " + ", ".join(f"{weight:.3f} x {source}" for source, weight in weighted))
-    return "\n".join(lines)
+    return "\n".join([*lines, *describe_uncertainty(report)])
 
 
 def _map_table(report: "ScoreReport", per_class: bool) -> list[str]:

@@ -8,13 +8,13 @@ import numpy.typing as npt
 
 from tsmfeat.metrics.matching import Matching
 from tsmfeat.metrics.options import StatisticsOptions
-from tsmfeat.metrics.resampling import CONFIDENCE, draw_videos, keep_judgeable, percentile_interval, resample_scores
+from tsmfeat.metrics.resampling import CONFIDENCE, draw_videos, keep_judgeable, resample_scores, shifted_interval
 from tsmfeat.values.annotations import Annotations
 
 
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """What `bootstrap_intervals` found: 95 % percentile intervals.
+    """What `bootstrap_intervals` found: 95 % intervals.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class Bootstrap:
         float64 (2, K, T): low and high end of each class, over the resamples in which it has truth.
     presence
         float64 (K,): share of the resamples in which the class has truth.
+    bias
+        Mean final score of the resamples minus the measured one: how much fewer different videos flatter it.
     """
 
     num_resamples: int
@@ -44,6 +46,7 @@ class Bootstrap:
     final_score: tuple[float, float]
     ap: npt.NDArray[np.float64]
     presence: npt.NDArray[np.float64]
+    bias: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object; an interval is a pair."""
@@ -58,6 +61,7 @@ class Bootstrap:
             "final_score": list(self.final_score),
             "ap": np.moveaxis(self.ap, 0, -1).tolist(),
             "presence": self.presence.tolist(),
+            "bias": self.bias,
         }
 
 
@@ -89,21 +93,24 @@ def bootstrap_intervals(matching: Matching, annotations: Annotations, options: S
     Notes
     -----
     Percentile intervals of the nonparametric bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-    chapter 13). A class without truth in a resample does not count there, as in an evaluation of its videos.
+    chapter 13), moved as `tsmfeat.metrics.resampling.shifted_interval` says. A class without truth in a resample does
+    not count there, as in an evaluation of its videos.
     """
     random = np.random.default_rng(options.seed)
     num_videos = len(annotations.video_ids)
     drawn = draw_videos(num_videos, num_videos, options.num_resamples, random)
     counts = keep_judgeable(drawn, annotations)
     samples = resample_scores(matching, annotations, counts)
-    low, high = percentile_interval(samples.final_score).tolist()
+    finals = samples.final_score
+    low, high = shifted_interval(finals, samples.measured_score).tolist()
     return Bootstrap(
         num_resamples=len(drawn),
         num_empty=len(drawn) - len(counts),
         seed=options.seed,
         num_videos=num_videos,
-        map=percentile_interval(samples.map),
+        map=shifted_interval(samples.map, samples.measured.mean(axis=0)),
         final_score=(low, high),
-        ap=percentile_interval(samples.ap),
+        ap=shifted_interval(samples.ap, samples.measured),
         presence=(~np.isnan(samples.ap[:, :, 0])).mean(axis=0),
+        bias=float(finals.mean()) - samples.measured_score,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.metrics.resampling import ScoreSamples, percentile_interval
+from tsmfeat.metrics.resampling import CONFIDENCE, ScoreSamples, percentile_interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,7 +23,7 @@ class Comparison:
     interval
         95 % percentile interval of the difference.
     p_value
-        Two-sided.
+        Two-sided, of `tsmfeat.metrics.swapping.swap_p_value`.
     class_difference
         float64 (K,): of the AP averaged over the thresholds.
     class_interval
@@ -38,8 +38,8 @@ class Comparison:
 
     @property
     def is_distinguishable(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return not self.interval[0] <= 0 <= self.interval[1]
+        """Whether the interval leaves 0 out and the p-value is 0.05 at most."""
+        return not self.interval[0] <= 0 <= self.interval[1] and self.p_value <= 1 - CONFIDENCE
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object; an interval is a pair."""
@@ -53,49 +53,32 @@ class Comparison:
         }
 
 
-def compare_samples(one: tuple[Floats, ScoreSamples], other: tuple[Floats, ScoreSamples]) -> Comparison:
-    """Test the difference of two final scores on the same resamples of the same videos.
+def compare_samples(one: ScoreSamples, other: ScoreSamples, p_value: float) -> Comparison:
+    """Take the difference of two final scores, and its interval over the same resamples of the same videos.
 
     Parameters
     ----------
     one, other
-        AP on all videos, float64 (K, T), and on the resamples. Row b of both was drawn alike: that is what makes the
-        test paired, and videos that are hard for both cancel out.
+        Of the same annotations. Row b of both was drawn alike: that is what makes the comparison paired, and videos
+        that are hard for both cancel out.
+    p_value
+        Of the test.
 
     Returns
     -------
     Comparison
-
-    Notes
-    -----
-    The p-value inverts the percentile interval: twice the smaller share of resamples in which the difference is <= 0 or
-    >= 0, itself counted as one of them, so p < 0.05 where the interval leaves 0 out (up to one resample's rounding).
-    Swapping videos between the files would rank scores of two models in one list, which is fair only if both mean the
-    same by 0.7; resampling leaves each model its own scale.
     """
-    differences = one[1].final_score - other[1].final_score
+    differences = one.final_score - other.final_score
     low, high = percentile_interval(differences).tolist()
-    class_samples = one[1].ap.mean(axis=2) - other[1].ap.mean(axis=2)
-    class_difference: Floats = one[0].mean(axis=1) - other[0].mean(axis=1)
+    class_samples = one.ap.mean(axis=2) - other.ap.mean(axis=2)
+    class_difference: Floats = one.measured.mean(axis=1) - other.measured.mean(axis=1)
     return Comparison(
-        difference=float(class_difference.mean()),
+        difference=one.measured_score - other.measured_score,
         interval=(low, high),
-        p_value=sign_p_value(differences),
+        p_value=p_value,
         class_difference=class_difference,
         class_interval=percentile_interval(class_samples),
     )
-
-
-def sign_p_value(differences: Floats) -> float:
-    """Return the two-sided p-value of resampled differences, float64 (B,), under the guess that they centre on 0.
-
-    Examples
-    --------
-    >>> sign_p_value(np.full(999, 0.1)), sign_p_value(np.zeros(999))
-    (0.002, 1.0)
-    """
-    rarer = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    return min(1.0, 2 * (rarer + 1) / (len(differences) + 1))
 
 
 def adjust_p_values(p_values: Sequence[float]) -> list[float]:

@@ -24,7 +24,7 @@ class SplitBootstrap:
     num_videos
         Videos of each simulated test set.
     num_splits
-        Pairs of a public and a private set.
+        Pairs of a public and a private set that both hold truth.
     final_score
         float64 (S,): on all videos.
     interval
@@ -74,7 +74,7 @@ class SplitBootstrap:
 
 
 def simulate_splits(
-    matchings: Sequence[Matching], annotations: Annotations, final_scores: Sequence[float], options: StatisticsOptions
+    matchings: Sequence[Matching], annotations: Annotations, options: StatisticsOptions
 ) -> SplitBootstrap:
     """Draw a public and a private test set of n videos, again and again, and rank sources on both.
 
@@ -87,8 +87,6 @@ def simulate_splits(
         Each source matched to the annotations by itself.
     annotations
         The same ones.
-    final_scores
-        Of each source on all videos.
     options
         Videos a set, number of pairs of sets, and the seed.
 
@@ -102,31 +100,30 @@ def simulate_splits(
         No truth in any set.
     """
     random = np.random.default_rng(options.seed)
-    public, private = (_draw_scores(matchings, annotations, options, random) for _ in range(2))
-    num_splits = min(len(public), len(private))  # sets without truth are left out of each side
-    public, private = public[:num_splits], private[:num_splits]
-    both = np.concatenate([public, private])
-    ranks = 1 + (both[:, None, :] > both[:, :, None]).sum(axis=2)
+    public, private = (_draw_sets(annotations, options, random) for _ in range(2))
+    num_splits = min(len(public), len(private))
+    counts = np.concatenate([public[:num_splits], private[:num_splits]])
+    samples = [resample_scores(one, annotations, counts) for one in matchings]
+    scores = np.stack([one.final_score for one in samples], axis=1)
+    ranks = 1 + (scores[:, None, :] > scores[:, :, None]).sum(axis=2)
     first = ranks == 1
     return SplitBootstrap(
         num_videos=options.split_bootstrap,
         num_splits=num_splits,
-        final_score=np.asarray(final_scores, np.float64),
-        interval=percentile_interval(both),
+        final_score=np.array([one.measured_score for one in samples]),
+        interval=percentile_interval(scores),
         first_share=(first / first.sum(axis=1, keepdims=True)).mean(axis=0),
         rank_interval=percentile_interval(ranks.astype(np.float64)),
         winner_kept=float((first[:num_splits] == first[num_splits:]).all(axis=1).mean()),
-        flips=_flip_shares(public, private),
-        difference=percentile_interval(both[:, :, None] - both[:, None, :]),
+        flips=_flip_shares(scores[:num_splits], scores[num_splits:]),
+        difference=percentile_interval(scores[:, :, None] - scores[:, None, :]),
     )
 
 
-def _draw_scores(
-    matchings: Sequence[Matching], annotations: Annotations, options: StatisticsOptions, random: np.random.Generator
-) -> Floats:
-    drawn = draw_videos(len(annotations.video_ids), options.split_bootstrap, options.num_resamples, random, outside=0)
-    counts: Counts = keep_judgeable(drawn, annotations)
-    return np.stack([resample_scores(one, annotations, counts).final_score for one in matchings], axis=1)
+def _draw_sets(annotations: Annotations, options: StatisticsOptions, random: np.random.Generator) -> Counts:
+    num_videos = len(annotations.video_ids)
+    drawn = draw_videos(num_videos, options.split_bootstrap, options.num_resamples, random, outside=0)
+    return keep_judgeable(drawn, annotations)  # the rare sets without truth are not drawn, as it were
 
 
 def _flip_shares(public: Floats, private: Floats) -> Floats:

@@ -7,6 +7,7 @@ from tsmfeat.formats.options import FORMATS, PIECES_CHOICES
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
+from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import TRUNKS, TrunkOptions
 from tsmfeat.video.options import VideoOptions
@@ -158,6 +159,8 @@ class ScoreOptions:
         Whether invalid rows and repeated ids are errors.
     classes
         File of class names: the vocabulary, and what class ids mean; empty: the names of the annotations.
+    statistics
+        What is asked beside the score.
     """
 
     localization: LocalizationOptions = field(default_factory=LocalizationOptions)
@@ -168,6 +171,7 @@ class ScoreOptions:
     weights: str | tuple[float, ...] = "equal"
     strict: bool = False
     classes: str = ""
+    statistics: StatisticsOptions = field(default_factory=StatisticsOptions)
 
 
 @dataclass(frozen=True)

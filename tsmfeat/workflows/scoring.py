@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,11 @@ from tsmfeat.workflows.ensembles import Checkpoints, load_checkpoints, match_sto
 from tsmfeat.workflows.interval_files import read_wanted_scores
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat.workflows.splits import choose_subset
+from tsmfeat.workflows.uncertainty import Entrant, Uncertainty, judge_uncertainty
 
 _SILENCE = Silence()
+FUSED = "fused"
+"""What the union of several sources is called where single files have their names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,8 @@ class ScoreReport:
         As resolved.
     seconds
         Wall time.
+    uncertainty
+        Intervals, tests against other files and simulated test sets, where they were asked for.
     """
 
     evaluation: Evaluation
@@ -58,6 +63,7 @@ class ScoreReport:
     weights: tuple[float, ...]
     options: ScoreOptions
     seconds: float
+    uncertainty: Uncertainty = field(default_factory=Uncertainty)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat score --json``."""
@@ -84,6 +90,7 @@ class ScoreReport:
             "num_scene_videos": self.scenes.num_videos,
             "options": asdict(self.options),
             "seconds": self.seconds,
+            **self.uncertainty.to_dict(),
         }
 
 
@@ -129,14 +136,21 @@ def score(
     _require_combinable(paths, options)
     classes = as_class_list(options.classes or None)
     truth = choose_subset(read_annotations(annotations, _reader_rule(options), classes), options.subset)
-    checkpoints = load_checkpoints(paths)
+    rivals = options.statistics.compare
+    checkpoints = load_checkpoints([*paths, *rivals])
     weights = weigh_sources(paths, checkpoints, options.weights)
-    listed = _predict_sources(paths, checkpoints, _list_paths(features), truth, options, progress)
-    predictions = listed[0] if len(listed) == 1 else fuse(listed, weights, options.fusion)
+    everyone = [*paths, *rivals]
+    listed = _predict_sources(everyone, checkpoints, _list_paths(features), truth, options, progress)
+    parts = [Entrant(path, predictions) for path, predictions in zip(everyone, listed, strict=True)]
+    own, others = parts[: len(paths)], parts[len(paths) :]
+    predictions = listed[0] if len(own) == 1 else fuse(listed[: len(own)], weights, options.fusion)
     warn_of_rows(predictions, truth, progress)
     evaluation = evaluate(predictions, truth, options.protocol, options.tiou_thresholds)
     scenes = scene_accuracy(predictions, truth)
-    return ScoreReport(evaluation, scenes, predictions, tuple(paths), weights, options, time.monotonic() - began)
+    scored = own[0] if len(own) == 1 else Entrant(FUSED, predictions)
+    uncertainty = judge_uncertainty(scored, own[1:] and own, others, truth, options)
+    seconds = time.monotonic() - began
+    return ScoreReport(evaluation, scenes, predictions, tuple(paths), weights, options, seconds, uncertainty)
 
 
 def _reader_rule(options: ScoreOptions) -> Invalid:

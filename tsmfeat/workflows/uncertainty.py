@@ -1,0 +1,172 @@
+"""How certain a score is, whom it beats, and what would change on other videos."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.metrics.bootstrap import Bootstrap, bootstrap_intervals
+from tsmfeat.metrics.matching import Matching, match_predictions
+from tsmfeat.metrics.options import StatisticsOptions
+from tsmfeat.metrics.paired import Comparison, adjust_p_values, compare_samples
+from tsmfeat.metrics.protocols import protocol_named
+from tsmfeat.metrics.resampling import draw_videos, keep_judgeable, resample_scores, shifted_interval
+from tsmfeat.metrics.shakeup import SplitBootstrap, simulate_splits
+from tsmfeat.metrics.swapping import swap_p_value
+from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.predictions import Predictions
+from tsmfeat.workflows.options import ScoreOptions
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Entrant:
+    """Predictions under a name, to be judged beside others."""
+
+    name: str
+    predictions: Predictions
+
+
+@dataclass(frozen=True, eq=False)
+class Rivalry:
+    """One against each of the others, on the same resamples.
+
+    Parameters
+    ----------
+    names
+        Of S entrants; the first is the one that is scored.
+    num_resamples, seed
+        Of the draws.
+    final_score
+        float64 (S,).
+    interval
+        float64 (2, S): 95 % interval of each.
+    comparisons
+        The first against each of the other S - 1.
+    adjusted_p_values
+        Of the S - 1 tests, as if they were one (Holm).
+    """
+
+    names: tuple[str, ...]
+    num_resamples: int
+    seed: int
+    final_score: Floats
+    interval: Floats
+    comparisons: tuple[Comparison, ...]
+    adjusted_p_values: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object; sources stand by falling score."""
+        order = np.argsort(-self.final_score, kind="stable")
+        tests = zip(self.names[1:], self.comparisons, self.adjusted_p_values, strict=True)
+        return {
+            "num_resamples": self.num_resamples,
+            "seed": self.seed,
+            "ranking": [
+                {
+                    "source": self.names[place],
+                    "final_score": float(self.final_score[place]),
+                    "interval": self.interval[:, place].tolist(),
+                }
+                for place in order
+            ],
+            "against": [{"source": name, **test.to_dict(), "adjusted_p_value": p} for name, test, p in tests],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """What `judge_uncertainty` found; None where it was not asked for.
+
+    Parameters
+    ----------
+    bootstrap
+        Intervals of the score.
+    rivalry
+        Tests against other files.
+    splits
+        Rankings on simulated test sets.
+    split_names
+        The sources ranked there.
+    """
+
+    bootstrap: Bootstrap | None = None
+    rivalry: Rivalry | None = None
+    splits: SplitBootstrap | None = None
+    split_names: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that were asked for, for the JSON object of ``tsmfeat score --json``."""
+        found: dict[str, Any] = {}
+        if self.bootstrap is not None:
+            found["bootstrap"] = self.bootstrap.to_dict()
+        if self.rivalry is not None:
+            found["comparison"] = self.rivalry.to_dict()
+        if self.splits is not None:
+            found["split_bootstrap"] = {"sources": list(self.split_names), **self.splits.to_dict()}
+        return found
+
+
+def judge_uncertainty(
+    scored: Entrant, parts: Sequence[Entrant], rivals: Sequence[Entrant], truth: Annotations, options: ScoreOptions
+) -> Uncertainty:
+    """Answer what was asked beside the score.
+
+    Parameters
+    ----------
+    scored
+        What the score is of.
+    parts
+        The sources that it was fused from, each by itself; none where it is one source.
+    rivals
+        What it is compared to.
+    truth
+        The annotations.
+    options
+        `ScoreOptions.statistics` says what is asked.
+
+    Returns
+    -------
+    Uncertainty
+    """
+    asked = options.statistics
+    if not (asked.bootstrap or asked.compare or asked.split_bootstrap):
+        return Uncertainty()
+    entrants = [scored, *rivals, *(parts if asked.split_bootstrap else ())]
+    matchings = [_match(entrant.predictions, truth, options) for entrant in entrants]
+    names = tuple(entrant.name for entrant in entrants)
+    num_tested = 1 + len(rivals)
+    return Uncertainty(
+        bootstrap_intervals(matchings[0], truth, asked) if asked.bootstrap else None,
+        _compare(names[:num_tested], matchings[:num_tested], truth, asked) if rivals else None,
+        simulate_splits(matchings, truth, asked) if asked.split_bootstrap else None,
+        names,
+    )
+
+
+def _match(predictions: Predictions, truth: Annotations, options: ScoreOptions) -> Matching:
+    return match_predictions(predictions, truth, protocol_named(options.protocol), options.tiou_thresholds)
+
+
+def _compare(
+    names: tuple[str, ...], matchings: Sequence[Matching], truth: Annotations, asked: StatisticsOptions
+) -> Rivalry:
+    num_videos, random = len(truth.video_ids), np.random.default_rng(asked.seed)
+    drawn = draw_videos(num_videos, num_videos, asked.num_resamples, random)
+    counts = keep_judgeable(drawn, truth)
+    samples = [resample_scores(matching, truth, counts) for matching in matchings]
+    p_values = [swap_p_value(matchings[0], other, num_videos, asked.num_resamples, random) for other in matchings[1:]]
+    comparisons = tuple(compare_samples(samples[0], *pair) for pair in zip(samples[1:], p_values, strict=True))
+    intervals = [shifted_interval(one.final_score, one.measured_score) for one in samples]
+    return Rivalry(
+        names=names,
+        num_resamples=len(drawn),
+        seed=asked.seed,
+        final_score=np.array([one.measured_score for one in samples]),
+        interval=np.stack(intervals, axis=1),
+        comparisons=comparisons,
+        adjusted_p_values=tuple(adjust_p_values(p_values)),
+    )
