@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.errors import ConfigurationError, InputError
-from tsmfeat.kernels.matching import MAX_THRESHOLDS, MatchRule, Pieces, match_detections, rank_detections
+from tsmfeat.errors import InputError
+from tsmfeat.kernels.matching import MatchRule, Pieces, match_detections, rank_detections
 from tsmfeat.metrics.protocols import Protocol
+from tsmfeat.metrics.thresholds import require_thresholds
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
@@ -96,7 +97,7 @@ def match_predictions(
     InputError
         The annotations hold no segment.
     """
-    thresholds = _checked_thresholds(protocol.tiou_thresholds if tiou_thresholds is None else tiou_thresholds)
+    thresholds = require_thresholds(protocol.tiou_thresholds if tiou_thresholds is None else tiou_thresholds)
     classes = _classes_with_truth(annotations)
     truth_offset, truth_rows = _group_truths(annotations.segments, classes)
     video, label = _aligned_ids(predictions, annotations, classes)
@@ -120,20 +121,6 @@ def match_predictions(
         num_tied=ranking.num_tied,
         num_at_threshold=int(num_at_threshold),
     )
-
-
-def _checked_thresholds(thresholds: Sequence[float]) -> npt.NDArray[np.float64]:
-    values = np.asarray(thresholds, np.float64)
-    if values.ndim != 1 or not 1 <= len(values) <= MAX_THRESHOLDS:
-        raise ConfigurationError(
-            f"tIoU thresholds of shape {values.shape}; a list of 1 to {MAX_THRESHOLDS} is needed",
-            "give them as 0.5,0.75,0.95",
-        )
-    inside = (values > 0) & (values <= 1)
-    if not inside.all():
-        bad = float(values[~inside][0])
-        raise ConfigurationError(f"tIoU threshold {bad}; thresholds lie above 0 and at most at 1", "50 % is 0.5")
-    return values
 
 
 def _classes_with_truth(annotations: Annotations) -> Indexes:
