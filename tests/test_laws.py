@@ -18,6 +18,7 @@ from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.options import StatisticsOptions
+from tsmfeat.priors.options import PriorOptions
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows.options import (
@@ -135,7 +136,8 @@ OTHERS = {
         "--fusion none --fusion-tiou 0.4 --missing present --union sweep --fusion-sigma 0.7 --fusion-min-score 0.1 "
         "--fusion-max-segments 9 --protocol activitynet --tiou 0.1,0.2 "
         "--subset s --weights 0.6,0.4 --strict --classes c "
-        "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4",
+        "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4 "
+        "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u",
         ScoreOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
@@ -146,6 +148,7 @@ OTHERS = {
             True,
             "c",
             StatisticsOptions(50, ("b.json",), 16, 4),
+            PriorOptions("scenes", "auto", "t.json", "u"),
         ),
     ),
     "predict": (
@@ -155,7 +158,7 @@ OTHERS = {
         "--format csv --classes c.txt --sample s.csv --checkpoint random:3 --features-out kept.h5 --id path "
         "--device cpu --batch-size 7 "
         "--workers 3 --allow-partial --max-bad 0.2 --decoder decord --reader-memory 2 --reader-timeout 9 "
-        "--save-scores a.scores",
+        "--save-scores a.scores --video-prior p.csv --gamma 0.7 --prior-annotations t.json --prior-subset u",
         PredictOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
@@ -178,6 +181,7 @@ OTHERS = {
                 reader_timeout_seconds=9.0,
             ),
             ("a.scores",),
+            PriorOptions("p.csv", 0.7, "t.json", "u"),
         ),
     ),
     "validate": (
@@ -230,14 +234,15 @@ def leaves(options):
     return found
 
 
+PRIOR_FIXED = {"prior.smoothing", "prior.gammas", "prior.num_folds"}
 # Choices of one, and what only a notebook may set.
 ALWAYS_DEFAULT = {
     "convert": set(),
     "extract": {"trunk.checkpoint", "trunk.shift_div", "store.part_bytes", "store.part_seconds"},
     "fit-heads": {"heads.head"},
-    "score": {"fusion.decimals", "statistics.default_resamples", "statistics.diagnosis"},
+    "score": {"fusion.decimals", "statistics.default_resamples", "statistics.diagnosis", *PRIOR_FIXED},
     # The geometry of frames is that of the heads.
-    "predict": {"fusion.decimals", "video.resize", "video.resize_filter"},
+    "predict": {"fusion.decimals", "video.resize", "video.resize_filter", *PRIOR_FIXED},
     "validate": {"video.resize", "video.resize_filter", "video.allow_partial"},
     "demo": {"step_seconds", "trunk", "num_frames", "resize", "epochs", "lr", "dropout"},
 }

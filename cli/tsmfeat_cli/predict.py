@@ -10,6 +10,7 @@ from tsmfeat.errors import IncompleteError
 from tsmfeat.formats.options import FORMATS_OF
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.options import LocalizationOptions
+from tsmfeat.priors.options import PriorOptions
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows.options import PredictOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_whole_or_auto
@@ -23,20 +24,25 @@ from tsmfeat_cli.shared_options import (
     FusionMinScore,
     FusionSigma,
     FusionTiou,
+    Gamma,
     IdRule,
     Localize,
     MaxBad,
     MaxGap,
     MinDuration,
     Missing,
+    PriorAnnotations,
+    PriorSubset,
     ReaderMemory,
     ReaderTimeout,
     Smooth,
     Tail,
     Threshold,
     Union,
+    VideoPrior,
     Weights,
     Workers,
+    parse_gamma,
     parse_weights,
 )
 from tsmfeat_cli.signals import StopSignals
@@ -91,6 +97,10 @@ def command(
     max_gap: MaxGap = LocalizationOptions.max_gap,
     min_duration: MinDuration = LocalizationOptions.min_duration,
     tail: Tail = LocalizationOptions.tail,
+    video_prior: VideoPrior = PriorOptions.video_prior,
+    gamma: Gamma = str(PriorOptions.gamma),
+    prior_annotations: PriorAnnotations = PriorOptions.prior_annotations,
+    prior_subset: PriorSubset = PriorOptions.prior_subset,
     id_rule: IdRule = PredictOptions.id_rule,
     device: Device = PredictOptions.device,
     batch_size: BatchSize = "auto",
@@ -142,6 +152,7 @@ def command(
             reader_timeout_seconds=reader_timeout,
         ),
         tuple(save_scores or ()),
+        PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset),
     )
     with StopSignals() as stop, TerminalProgress(quiet) as progress:
         # Loading torch takes seconds: a signal that comes meanwhile counts too.

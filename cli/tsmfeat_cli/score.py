@@ -11,6 +11,7 @@ from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.protocols import PROTOCOLS
+from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers
 from tsmfeat_cli.score_tables import describe_scores
@@ -20,15 +21,20 @@ from tsmfeat_cli.shared_options import (
     FusionMinScore,
     FusionSigma,
     FusionTiou,
+    Gamma,
     Localize,
     MaxGap,
     MinDuration,
     Missing,
+    PriorAnnotations,
+    PriorSubset,
     Smooth,
     Tail,
     Threshold,
     Union,
+    VideoPrior,
     Weights,
+    parse_gamma,
     parse_weights,
 )
 from tsmfeat_cli.stdout import write_data
@@ -90,6 +96,10 @@ def command(
         typer.Option("--split-bootstrap", help="How far a ranking moves between two test sets of this many videos."),
     ] = StatisticsOptions.split_bootstrap,
     seed: Annotated[int, typer.Option("--seed", help="Of the resamples.")] = StatisticsOptions.seed,
+    video_prior: VideoPrior = PriorOptions.video_prior,
+    gamma: Gamma = str(PriorOptions.gamma),
+    prior_annotations: PriorAnnotations = PriorOptions.prior_annotations,
+    prior_subset: PriorSubset = PriorOptions.prior_subset,
     per_class: Annotated[bool, typer.Option("--per-class", help="Show the AP of every class.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for scores.json, predictions.json and per_class.csv.")
@@ -130,6 +140,7 @@ def command(
         strict,
         classes,
         StatisticsOptions(bootstrap, tuple(str(path) for path in compare or ()), split_bootstrap, seed),
+        PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset),
     )
     from tsmfeat.workflows.score_files import SCORE_FILES, write_scores
     from tsmfeat.workflows.scoring import score

@@ -6,6 +6,7 @@ import typer
 
 from tsmfeat.fusion.options import FUSIONS, MISSING, UNIONS
 from tsmfeat.localization.options import LOCALIZE, TAILS
+from tsmfeat.priors.options import AUTO, SCENES
 from tsmfeat.video.options import DECODERS
 from tsmfeat.workflows.options import ID_RULES, WEIGHTINGS
 from tsmfeat_cli.common import parse_numbers
@@ -48,6 +49,34 @@ Smooth = Annotated[str, typer.Option("--smooth", help="none, or mean:K over K in
 MaxGap = Annotated[int, typer.Option("--max-gap", help="Background intervals a segment may bridge.")]
 MinDuration = Annotated[float, typer.Option("--min-duration", help="Seconds; shorter segments are left out.")]
 Tail = Annotated[str, typer.Option("--tail", help=f"{', '.join(TAILS)}.")]
+
+VideoPrior = Annotated[
+    str,
+    typer.Option(
+        "--video-prior",
+        help=f"FILE of scores per video (JSON, video_id,label,score), or {SCENES}: what is known of whole videos.",
+    ),
+]
+Gamma = Annotated[str, typer.Option("--gamma", help=f"How much the video prior counts: 0 or more, or {AUTO} by folds.")]
+PriorAnnotations = Annotated[
+    str, typer.Option("--prior-annotations", help="How often each action occurs, in all and by scene.")
+]
+PriorSubset = Annotated[str, typer.Option("--prior-subset", help="Subset of them. Default: train, else all.")]
+
+
+def parse_gamma(text: str) -> float | str:
+    """Return the strength of a prior, or the word that asks for choosing it.
+
+    Examples
+    --------
+    >>> parse_gamma("auto"), parse_gamma("0.5")
+    ('auto', 0.5)
+    """
+    if text == AUTO:
+        return text
+    numbers = parse_numbers(text, "--gamma")
+    # More than one is refused by name, as every other text is.
+    return numbers[0] if len(numbers) == 1 else text
 
 
 def parse_weights(text: str) -> str | tuple[float, ...]:

@@ -4,14 +4,20 @@ import numpy as np
 
 from tsmfeat.errors import InputError, SpecMismatchError, did_you_mean
 from tsmfeat.values.annotations import Annotations
-from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress
 
 _MOST_NAMES = 5
 
 
 def check_classes(
-    predictions: Predictions, truth: Annotations, source: str, *, must_share: bool, strict: bool, progress: Progress
+    predictions: Predictions | IntervalScores,
+    truth: Annotations,
+    source: str,
+    *,
+    must_share: bool,
+    strict: bool,
+    progress: Progress,
 ) -> None:
     """Tell of predicted classes that the annotations do not know: an evaluation passes them over.
 

@@ -8,6 +8,7 @@ from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError
 from tsmfeat.files import is_safetensors
 from tsmfeat.formats.interval_scores import holds_interval_scores, read_with_header
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
+from tsmfeat.priors.counts import ActionCounts
 from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.progress import Progress
@@ -92,6 +93,18 @@ def _validation_score(path: str, checkpoints: Checkpoints) -> float:
             f"{path}: holds no validation score to weigh it by", "give the weights as numbers: --weights 0.6,0.4"
         )
     return float(judged["final_score"])
+
+
+def recorded_counts(path: str, checkpoints: Checkpoints) -> ActionCounts | None:
+    """Return how often each action occurred where a source's heads were fitted; None where nothing tells.
+
+    Raises
+    ------
+    InputError
+        The record is damaged.
+    """
+    counts = _record_of(path, checkpoints).get("counts")
+    return None if counts is None else ActionCounts.from_dict(counts)
 
 
 def _record_of(path: str, checkpoints: Checkpoints) -> dict[str, Any]:

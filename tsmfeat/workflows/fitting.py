@@ -20,6 +20,7 @@ from tsmfeat.heads.training import fit_linear_heads
 from tsmfeat.localization.localizing import localize
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
+from tsmfeat.priors.counts import count_actions
 from tsmfeat.store.reader import open_features
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.progress import Progress, Silence
@@ -117,7 +118,12 @@ def fit_heads(
     fitted = fit_linear_heads(rows, options.heads, spec.num_frames, final_score, progress)
     judged = None if judge is None else _describe_validation(*judge(fitted.weights))
     scenes = truth.scene_vocabulary if fitted.weights.scene_weight is not None else _NO_NAMES
-    record = _provenance(split, options, Path(annotations)) | {"training": fitted.record, "validation": judged}
+    counts = count_actions(select_videos(truth, split.training)).to_dict()
+    record = _provenance(split, options, Path(annotations)) | {
+        "training": fitted.record,
+        "validation": judged,
+        "counts": counts,
+    }
     save_heads(
         Path(out), HeadsCheckpoint(fitted.weights, spec, truth.vocabulary, scenes, options.heads.to_dict(), record)
     )

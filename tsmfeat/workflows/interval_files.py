@@ -77,5 +77,6 @@ def save_interval_scores(scores: IntervalScores, out: str, checkpoint: HeadsChec
         "heads": {"name": Path(heads).name, "sha256": sha256_file(Path(heads))},
         "validation": checkpoint.record.get("validation"),
         "split": checkpoint.record.get("split"),
+        "counts": checkpoint.record.get("counts"),
     }
     write_interval_scores(scores, out, checkpoint.spec, record)

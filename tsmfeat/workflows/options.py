@@ -8,6 +8,7 @@ from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.options import StatisticsOptions
+from tsmfeat.priors.options import AUTO, PriorOptions
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import TRUNKS, TrunkOptions
 from tsmfeat.video.options import VideoOptions
@@ -161,6 +162,8 @@ class ScoreOptions:
         File of class names: the vocabulary, and what class ids mean; empty: the names of the annotations.
     statistics
         What is asked beside the score.
+    prior
+        What is known of whole videos; ``gamma="auto"`` is chosen by folds, and what is scored is out of fold.
     """
 
     localization: LocalizationOptions = field(default_factory=LocalizationOptions)
@@ -172,6 +175,7 @@ class ScoreOptions:
     strict: bool = False
     classes: str = ""
     statistics: StatisticsOptions = field(default_factory=StatisticsOptions)
+    prior: PriorOptions = field(default_factory=PriorOptions)
 
 
 @dataclass(frozen=True)
@@ -198,6 +202,13 @@ class PredictOptions:
         For raw videos, as in `ExtractOptions` and its stages. The frames' geometry is that of the heads.
     scores_out
         Files for the interval scores, one a heads checkpoint in their order; empty: they are not kept.
+    prior
+        What is known of whole videos; files of interval scores hold them without it.
+
+    Raises
+    ------
+    ConfigurationError
+        The prior's strength is to be chosen, but there are no annotations to choose it on.
     """
 
     localization: LocalizationOptions = field(default_factory=LocalizationOptions)
@@ -214,6 +225,15 @@ class PredictOptions:
     batch_size: int | None = TrunkOptions.batch_size
     video: VideoOptions = field(default_factory=VideoOptions)
     scores_out: tuple[str, ...] = ()
+    prior: PriorOptions = field(default_factory=PriorOptions)
+
+    def __post_init__(self) -> None:
+        """Check what belongs to no stage."""
+        if self.prior.gamma == AUTO:
+            raise ConfigurationError(
+                "gamma 'auto' is chosen on annotations, and predicting has none",
+                "tsmfeat score --gamma auto tells the number to give here",
+            )
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError, di
 from tsmfeat.fusion.fusing import fuse
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
 from tsmfeat.localization.localizing import localize
+from tsmfeat.priors.tilting import tilt_intervals
 from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
-from tsmfeat.workflows.ensembles import match_stores, score_stored_videos, weigh_sources
+from tsmfeat.workflows.ensembles import match_stores, recorded_counts, score_stored_videos, weigh_sources
 from tsmfeat.workflows.feature_sources import OpenedFeatures, open_sources
 from tsmfeat.workflows.interval_files import require_scores_outputs, save_interval_scores
 from tsmfeat.workflows.kinds import KIND_NAMES, recognize
@@ -24,8 +25,19 @@ from tsmfeat.workflows.prediction_files import (
     require_prediction_output,
     write_prediction_file,
 )
+from tsmfeat.workflows.video_priors import GivenPrior, match_prior, read_prior, require_scene_prior
 
 _SILENCE = Silence()
+
+
+@dataclass(frozen=True, eq=False)
+class _HeadsUsed:
+    """Heads by their paths, the weight of each, and what is known of whole videos."""
+
+    paths: tuple[str, ...]
+    checkpoints: Mapping[str, HeadsCheckpoint]
+    weights: tuple[float, ...]
+    prior: GivenPrior | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,15 +138,19 @@ def predict(
     require_prediction_output(out)
     require_scores_outputs(options.scores_out, len(paths))
     checkpoints = {path: _load_heads(path) for path in paths}
-    weights = _weigh_heads(paths, checkpoints, options)
+    heads_used = _HeadsUsed(
+        tuple(paths), checkpoints, _weigh_heads(paths, checkpoints, options), read_prior(options.prior, progress)
+    )
+    _require_scene_priors(heads_used)
     rehearse_writing(out, [checkpoint.vocabulary for checkpoint in checkpoints.values()], options)
     specs = list(dict.fromkeys(checkpoint.spec for checkpoint in checkpoints.values()))
     with ExitStack() as stack:
         opened = stack.enter_context(open_sources(_list_paths(sources), specs, options, progress, should_stop))
-        found = None if opened.stopped else _run_heads(paths, checkpoints, weights, opened, options, progress)
+        found = None if opened.stopped else _run_heads(heads_used, opened, options, progress)
     if found is not None:
         write_prediction_file(found, out, options, progress)
-    return PredictReport(str(out), found, tuple(paths), weights, opened.failed, options, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    return PredictReport(str(out), found, heads_used.paths, heads_used.weights, opened.failed, options, seconds)
 
 
 def _list_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
@@ -162,16 +178,17 @@ def _weigh_heads(
     return weigh_sources(paths, checkpoints, options.weights)
 
 
-def _run_heads(
-    paths: Sequence[str],
-    checkpoints: Mapping[str, HeadsCheckpoint],
-    weights: Sequence[float],
-    opened: OpenedFeatures,
-    options: PredictOptions,
-    progress: Progress,
-) -> Predictions:
+def _require_scene_priors(heads: _HeadsUsed) -> None:
+    """Refuse a prior from scenes that some heads cannot give, before hours of work."""
+    if heads.prior is not None and heads.prior.scores is None:
+        for path, checkpoint in heads.checkpoints.items():
+            counts = heads.prior.counts or recorded_counts(path, heads.checkpoints)
+            require_scene_prior(checkpoint.scene_vocabulary, counts, path)
+
+
+def _run_heads(heads: _HeadsUsed, opened: OpenedFeatures, options: PredictOptions, progress: Progress) -> Predictions:
     try:
-        store_of = match_stores(checkpoints, opened.stores)
+        store_of = match_stores(heads.checkpoints, opened.stores)
     except SpecMismatchError as error:
         raise SpecMismatchError(error.message, "name the store these heads were fitted on") from error
     used = list(dict.fromkeys(store_of.values()))
@@ -182,12 +199,16 @@ def _run_heads(
     asked_for = tuple(video_id for video_id in opened.video_ids if video_id in stored)
     video_ids = _choose_videos(used, options.video_ids or asked_for)
     listed = []
-    for place, path in enumerate(paths):
-        scores = score_stored_videos(checkpoints[path], store_of[path], video_ids, progress)
+    for place, path in enumerate(heads.paths):
+        checkpoint = heads.checkpoints[path]
+        scores = score_stored_videos(checkpoint, store_of[path], video_ids, progress)
         if options.scores_out:
-            save_interval_scores(scores, options.scores_out[place], checkpoints[path], path)
+            save_interval_scores(scores, options.scores_out[place], checkpoint, path)
+        if heads.prior is not None:
+            prior = match_prior(heads.prior, scores, recorded_counts(path, heads.checkpoints), path, progress)
+            scores = tilt_intervals(scores, prior, float(options.prior.gamma))
         listed.append(localize(scores, options.localization))
-    return listed[0] if len(listed) == 1 else fuse(listed, weights, options.fusion)
+    return listed[0] if len(listed) == 1 else fuse(listed, heads.weights, options.fusion)
 
 
 def _choose_videos(stores: Sequence[FeatureStore], wanted: Sequence[str]) -> tuple[str, ...]:

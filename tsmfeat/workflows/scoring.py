@@ -4,8 +4,12 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.formats.classes import as_class_list
@@ -20,14 +24,23 @@ from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
 from tsmfeat.store.reader import FeatureStore, open_features
 from tsmfeat.values.annotations import Annotations
-from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.agreement import check_classes, warn_of_rows
-from tsmfeat.workflows.ensembles import Checkpoints, load_checkpoints, match_stores, score_stored_videos, weigh_sources
+from tsmfeat.workflows.ensembles import (
+    Checkpoints,
+    load_checkpoints,
+    match_stores,
+    recorded_counts,
+    score_stored_videos,
+    weigh_sources,
+)
+from tsmfeat.workflows.gamma_choice import PriorReport, weigh_by_prior
 from tsmfeat.workflows.interval_files import read_wanted_scores
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat.workflows.splits import choose_subset
 from tsmfeat.workflows.uncertainty import Entrant, Uncertainty, judge_uncertainty
+from tsmfeat.workflows.video_priors import GivenPrior, Source, match_prior, read_prior, tilt
 
 _SILENCE = Silence()
 FUSED = "fused"
@@ -54,6 +67,8 @@ class ScoreReport:
         Wall time.
     uncertainty
         Intervals, tests against other files and simulated test sets, where they were asked for.
+    prior
+        How much what is known of whole videos counts, and what it is worth; None without a prior.
     """
 
     evaluation: Evaluation
@@ -64,6 +79,7 @@ class ScoreReport:
     options: ScoreOptions
     seconds: float
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
+    prior: PriorReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat score --json``."""
@@ -88,6 +104,7 @@ class ScoreReport:
             "scene_accuracy": self.scenes.top1,
             "scene_top5": self.scenes.top5,
             "num_scene_videos": self.scenes.num_videos,
+            "video_prior": None if self.prior is None else self.prior.to_dict(),
             "options": asdict(self.options),
             "seconds": self.seconds,
             **self.uncertainty.to_dict(),
@@ -136,42 +153,70 @@ def score(
     _require_combinable(paths, options)
     classes = as_class_list(options.classes or None)
     truth = choose_subset(read_annotations(annotations, _reader_rule(options), classes), options.subset)
-    rivals = options.statistics.compare
-    checkpoints = load_checkpoints([*paths, *rivals])
+    given = read_prior(options.prior, progress)
+    everyone = [*paths, *options.statistics.compare]
+    checkpoints = load_checkpoints(everyone)
     weights = weigh_sources(paths, checkpoints, options.weights)
-    everyone = [*paths, *rivals]
-    listed = _predict_sources(everyone, checkpoints, _list_paths(features), truth, options, progress)
-    parts = [Entrant(path, predictions) for path, predictions in zip(everyone, listed, strict=True)]
-    own, others = parts[: len(paths)], parts[len(paths) :]
-    predictions = listed[0] if len(own) == 1 else fuse(listed[: len(own)], weights, options.fusion)
+    listed = _read_sources(everyone, checkpoints, _list_paths(features), truth, options, progress)
+    own, rivals = listed[: len(paths)], listed[len(paths) :]
+    priors = [] if given is None else _match_priors(given, paths, own, checkpoints, progress)
+
+    def members_at(gamma: float) -> list[Predictions]:
+        return _localize_all(list(map(tilt, own, priors, repeat(gamma))) if priors else own, options)
+
+    def predictions_at(gamma: float) -> Predictions:
+        members = members_at(gamma)
+        return members[0] if len(members) == 1 else fuse(members, weights, options.fusion)
+
+    def judge(found: Predictions, judged: Annotations) -> float:
+        return evaluate(found, judged, options.protocol, options.tiou_thresholds).final_score
+
+    predictions, prior = weigh_by_prior(predictions_at, truth, options.prior, judge)
     warn_of_rows(predictions, truth, progress)
     evaluation = evaluate(predictions, truth, options.protocol, options.tiou_thresholds)
     scenes = scene_accuracy(predictions, truth)
-    scored = own[0] if len(own) == 1 else Entrant(FUSED, predictions)
-    uncertainty = judge_uncertainty(scored, own[1:] and own, others, truth, options)
+    scored = Entrant(paths[0] if len(paths) == 1 else FUSED, predictions)
+    members = members_at(0.0 if prior is None else prior.gamma) if len(paths) > 1 else []
+    others = list(map(Entrant, options.statistics.compare, _localize_all(rivals, options)))
+    uncertainty = judge_uncertainty(scored, list(map(Entrant, paths, members)), others, truth, options)
     seconds = time.monotonic() - began
-    return ScoreReport(evaluation, scenes, predictions, tuple(paths), weights, options, seconds, uncertainty)
+    return ScoreReport(evaluation, scenes, predictions, tuple(paths), weights, options, seconds, uncertainty, prior)
 
 
 def _reader_rule(options: ScoreOptions) -> Invalid:
     return "error" if options.strict else protocol_named(options.protocol).invalid
 
 
-def _predict_sources(
+def _match_priors(
+    given: GivenPrior, paths: Sequence[str], sources: Sequence[Source], checkpoints: Checkpoints, progress: Progress
+) -> list[npt.NDArray[np.float64]]:
+    return [
+        match_prior(given, source, recorded_counts(path, checkpoints), path, progress)
+        for path, source in zip(paths, sources, strict=True)
+    ]
+
+
+def _localize_all(sources: Sequence[Source], options: ScoreOptions) -> list[Predictions]:
+    return [
+        localize(source, options.localization) if isinstance(source, IntervalScores) else source for source in sources
+    ]
+
+
+def _read_sources(
     paths: Sequence[str],
     checkpoints: Checkpoints,
     features: Sequence[str],
     truth: Annotations,
     options: ScoreOptions,
     progress: Progress,
-) -> list[Predictions]:
+) -> list[Source]:
     with ExitStack() as stack:
         # Stores are opened for heads only: prediction files need none.
         wanted = dict.fromkeys(features) if checkpoints else ()
         stores = [stack.enter_context(open_features(path)) for path in wanted]
         store_of = match_stores(checkpoints, stores)
         listed = [
-            _predict_source(path, checkpoints.get(path), store_of.get(path), truth.video_ids, options, progress)
+            _read_source(path, checkpoints.get(path), store_of.get(path), truth.video_ids, options, progress)
             for path in paths
         ]
     for path, predicted in zip(paths, listed, strict=True):
@@ -179,18 +224,18 @@ def _predict_sources(
     return listed
 
 
-def _predict_source(
+def _read_source(
     path: str,
     checkpoint: HeadsCheckpoint | None,
     store: FeatureStore | None,
     video_ids: Sequence[str],
     options: ScoreOptions,
     progress: Progress,
-) -> Predictions:
+) -> Source:
     if checkpoint is not None and store is not None:
-        return localize(score_stored_videos(checkpoint, store, video_ids, progress), options.localization)
+        return score_stored_videos(checkpoint, store, video_ids, progress)
     if holds_interval_scores(Path(path)):
-        return localize(read_wanted_scores(path, video_ids, progress), options.localization)
+        return read_wanted_scores(path, video_ids, progress)
     return read_predictions(path, _reader_rule(options), as_class_list(options.classes or None))
 
 

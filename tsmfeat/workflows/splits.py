@@ -110,6 +110,18 @@ def choose_subset(truth: Annotations, name: str) -> Annotations:
     return truth.select_subset(_named(truth, name)) if name else truth
 
 
+def choose_training_subset(truth: Annotations, name: str) -> Annotations:
+    """Return the annotations of a subset; where none is named, of the one called train or training, else all.
+
+    Raises
+    ------
+    ConfigurationError
+        The subset does not occur.
+    """
+    chosen = _named(truth, name) or _only_match(truth, TRAINING_NAMES)
+    return truth.select_subset(chosen) if chosen else truth
+
+
 def select_videos(truth: Annotations, video_ids: Collection[str]) -> Annotations:
     """Return the annotations of some videos, in the order of the file."""
     wanted = set(video_ids)

@@ -1,0 +1,1 @@
+"""What is known of a whole video bears on its intervals and segments."""
