@@ -47,7 +47,7 @@ def fuse_rows(stack: Stack, weights: Floats, options: FusionOptions) -> Rows:
         voices = Voices(stack.owners, weights)
         return unite(average_segments(stack.rows, voices, options.missing == "zero", stack.spare), options)
     require_weighable(stack, options)
-    return _fuse_pool(pool_segments(stack.rows, stack.owners), weights, options)
+    return fuse_pool(pool_segments(stack.rows, stack.owners), weights, options)
 
 
 def require_weighable(stack: Stack, options: FusionOptions) -> None:
@@ -75,7 +75,8 @@ def unite(rows: Rows, options: FusionOptions) -> Rows:
     return {"components": unite_components, "sweep": unite_sweep}[options.union](rows, threshold)
 
 
-def _fuse_pool(pool: Pool, weights: Floats, options: FusionOptions) -> Rows:
+def fuse_pool(pool: Pool, weights: Floats, options: FusionOptions) -> Rows:
+    """Fuse a pool of the models' segments: wbf, nms or soft-nms."""
     threshold = threshold_of(options)
     if options.fusion == "wbf":
         return average_boxes(pool, weights, threshold, options.missing == "zero")

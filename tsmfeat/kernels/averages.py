@@ -89,7 +89,7 @@ def _average_in_order(rows: Rows, order: Indexes, voices: Voices, absent_counts:
     before = int(np.int64(0))
     for place in range(len(order)):
         row = order[np.uintp(place)]
-        if place == 0 or not _is_same_segment(rows, before, row):
+        if place == 0 or not is_same_segment(rows, before, row):
             kept += 1
             _open_average(averages, kept, rows, row)
             voiced, weight, model = 0.0, 0.0, -1
@@ -187,7 +187,8 @@ def _starts_later(rows: Rows, one: int, other: int) -> bool:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _is_same_segment(rows: Rows, one: int, other: int) -> bool:
+def is_same_segment(rows: Rows, one: int, other: int) -> bool:
+    """Tell whether two rows are equal but for their scores."""
     here, there = np.uintp(one), np.uintp(other)
     return bool(
         rows.start[here] == rows.start[there]

@@ -52,11 +52,12 @@ def pool_segments(rows: Rows, model: Owners) -> Pool:
     order = order_segments(rows)
     video, label, start, end, score = rows
     ordered = Rows(video[order], label[order], start[order], end[order], score[order])
-    return Pool(ordered, model[order], _find_stretches(ordered))
+    return Pool(ordered, model[order], find_stretches(ordered))
 
 
 @njit(cache=True, nogil=True)
-def _find_stretches(rows: Rows) -> Indexes:
+def find_stretches(rows: Rows) -> Indexes:
+    """Return where stretches of touching rows begin, int64 (S + 1,); rows by (video, label, start, end)."""
     offset = np.empty(len(rows.start) + 1, np.int64)
     count = 0
     until = -np.inf
