@@ -26,8 +26,10 @@ from tsmfeat.workflows.options import (
     DemoOptions,
     ExtractOptions,
     FitOptions,
+    FuseOptions,
     PredictOptions,
     ScoreOptions,
+    SearchOptions,
     ValidateOptions,
 )
 from tsmfeat_cli.lazy import COMMANDS
@@ -77,6 +79,7 @@ COMMAND_WORDS = {
     "fit-heads": ["fit-heads", "features.h5", "--annotations", "gt.json"],
     "score": ["score", "heads.safetensors", "--annotations", "gt.json"],
     "predict": ["predict", "features.h5", "--heads", "heads.safetensors", "-o", "predictions.json"],
+    "fuse": ["fuse", "a.json", "-o", "fused.json"],
     "validate": ["validate", "features.h5"],
     "demo": ["demo"],
 }
@@ -86,6 +89,7 @@ JOBS = {
     "fit-heads": ("tsmfeat.workflows.fitting", "fit_heads"),
     "score": ("tsmfeat.workflows.scoring", "score"),
     "predict": ("tsmfeat.workflows.prediction", "predict"),
+    "fuse": ("tsmfeat.workflows.fusing", "fuse"),
     "validate": ("tsmfeat.workflows.validation", "validate"),
     "demo": ("tsmfeat.workflows.demonstration", "render_dataset"),
 }
@@ -95,6 +99,7 @@ DEFAULTS = {
     "fit-heads": FitOptions(),
     "score": ScoreOptions(),
     "predict": PredictOptions(),
+    "fuse": FuseOptions(),
     "validate": ValidateOptions(),
     "demo": DemoOptions(),
 }
@@ -137,7 +142,7 @@ OTHERS = {
         "--fusion-max-segments 9 --protocol activitynet --tiou 0.1,0.2 "
         "--subset s --weights 0.6,0.4 --strict --classes c "
         "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4 "
-        "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u",
+        "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u --folds 3 --compare-fusions",
         ScoreOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
@@ -149,6 +154,8 @@ OTHERS = {
             "c",
             StatisticsOptions(50, ("b.json",), 16, 4),
             PriorOptions("scenes", "auto", "t.json", "u"),
+            SearchOptions(3, 4),
+            True,
         ),
     ),
     "predict": (
@@ -182,6 +189,23 @@ OTHERS = {
             ),
             ("a.scores",),
             PriorOptions("p.csv", 0.7, "t.json", "u"),
+        ),
+    ),
+    "fuse": (
+        "--weights learned --fusion wbf --fusion-tiou 0.4 --missing present --union sweep --decimals 2 "
+        "--fusion-sigma 0.7 --fusion-min-score 0.1 --fusion-max-segments 9 --subset s --folds 3 --seed 4 "
+        "--protocol activitynet --tiou 0.1,0.2 --format csv --classes c --sample s.csv --strict",
+        FuseOptions(
+            FusionOptions("wbf", 0.4, "present", "sweep", 2, 0.7, 0.1, 9),
+            "learned",
+            SearchOptions(3, 4),
+            "activitynet",
+            (0.1, 0.2),
+            "s",
+            "csv",
+            "c",
+            "s.csv",
+            True,
         ),
     ),
     "validate": (
@@ -240,7 +264,14 @@ ALWAYS_DEFAULT = {
     "convert": set(),
     "extract": {"trunk.checkpoint", "trunk.shift_div", "store.part_bytes", "store.part_seconds"},
     "fit-heads": {"heads.head"},
-    "score": {"fusion.decimals", "statistics.default_resamples", "statistics.diagnosis", *PRIOR_FIXED},
+    "score": {
+        "fusion.decimals",
+        "statistics.default_resamples",
+        "statistics.diagnosis",
+        "search.num_candidates",
+        *PRIOR_FIXED,
+    },
+    "fuse": {"search.num_candidates"},
     # The geometry of frames is that of the heads.
     "predict": {"fusion.decimals", "video.resize", "video.resize_filter", *PRIOR_FIXED},
     "validate": {"video.resize", "video.resize_filter", "video.allow_partial"},
@@ -282,7 +313,7 @@ def test_the_public_names_are_all_there_and_the_right_objects():
         found = getattr(tsmfeat, name)
         assert found.__name__ == name
         assert found is getattr(importlib.import_module(found.__module__), name)
-    for name in ("extract", "fit_heads", "inspect", "predict", "score", "validate"):
+    for name in ("extract", "fit_heads", "fuse", "inspect", "predict", "score", "validate"):
         job = getattr(tsmfeat.workflows, name)
         assert callable(job)
         assert job.__name__ == name
@@ -341,7 +372,7 @@ def test_package_inits_hold_nothing_but_a_docstring():
             assert isinstance(body[0], ast.Expr), path
 
 
-@pytest.mark.parametrize("module", ["extract", "fit_heads", "score", "predict", "validate", "convert", "demo"])
+@pytest.mark.parametrize("module", ["extract", "fit_heads", "score", "fuse", "predict", "validate", "convert", "demo"])
 def test_no_command_has_a_number_of_its_own_as_a_default(module):
     tree = ast.parse(Path(importlib.import_module(f"tsmfeat_cli.{module}").__file__).read_text())
     command = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "command")

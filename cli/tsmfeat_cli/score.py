@@ -12,10 +12,11 @@ from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.protocols import PROTOCOLS
 from tsmfeat.priors.options import PriorOptions
-from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.options import ScoreOptions, SearchOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers
 from tsmfeat_cli.score_tables import describe_scores
 from tsmfeat_cli.shared_options import (
+    Folds,
     Fusion,
     FusionMaxSegments,
     FusionMinScore,
@@ -78,6 +79,10 @@ def command(
     fusion_sigma: FusionSigma = FusionOptions.sigma,
     fusion_min_score: FusionMinScore = FusionOptions.min_score,
     fusion_max_segments: FusionMaxSegments = FusionOptions.max_segments,
+    folds: Folds = SearchOptions.folds,
+    compare_fusions: Annotated[
+        bool, typer.Option("--compare-fusions", help="Score every fusion of the sources, and the best source alone.")
+    ] = ScoreOptions.compare_fusions,
     localize: Localize = LocalizationOptions.localize,
     threshold: Threshold = LocalizationOptions.threshold,
     smooth: Smooth = LocalizationOptions.smooth,
@@ -95,7 +100,9 @@ def command(
         int,
         typer.Option("--split-bootstrap", help="How far a ranking moves between two test sets of this many videos."),
     ] = StatisticsOptions.split_bootstrap,
-    seed: Annotated[int, typer.Option("--seed", help="Of the resamples.")] = StatisticsOptions.seed,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Of resamples, and of the candidates of --weights learned.")
+    ] = StatisticsOptions.seed,
     video_prior: VideoPrior = PriorOptions.video_prior,
     gamma: Gamma = str(PriorOptions.gamma),
     prior_annotations: PriorAnnotations = PriorOptions.prior_annotations,
@@ -141,6 +148,8 @@ def command(
         classes,
         StatisticsOptions(bootstrap, tuple(str(path) for path in compare or ()), split_bootstrap, seed),
         PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset),
+        SearchOptions(folds, seed),
+        compare_fusions,
     )
     from tsmfeat.workflows.score_files import SCORE_FILES, write_scores
     from tsmfeat.workflows.scoring import score

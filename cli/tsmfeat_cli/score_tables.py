@@ -1,12 +1,13 @@
 """The scores as people read them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tsmfeat_cli.statistics_tables import describe_uncertainty
 
 if TYPE_CHECKING:
     from tsmfeat.workflows.gamma_choice import PriorReport
+    from tsmfeat.workflows.learning import LearnedWeights
     from tsmfeat.workflows.scoring import ScoreReport
 
 _LEAST_WIDTH = 12
@@ -43,6 +44,10 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
     if len(report.sources) > 1:
         weighted = zip(report.sources, report.weights, strict=True)
         lines.append("fused: " + ", ".join(f"{weight:.3f} x {source}" for source, weight in weighted))
+    if report.learned is not None:
+        lines += describe_learning(report.learned, report.sources)
+    if report.fusions:
+        lines += ["", *_fusion_table(report)]
     return "\n".join([*lines, *describe_uncertainty(report)])
 
 
@@ -58,6 +63,37 @@ def _describe_prior(prior: "PriorReport") -> str:
         f"{prior.choice.final_score_out_of_fold:.4f}, {without}; for other videos --gamma {prior.gamma:g} (here, where "
         f"it was chosen, {best:.4f})"
     )
+
+
+def describe_learning(learned: "LearnedWeights", sources: Sequence[str]) -> list[str]:
+    """Return what learned weights are worth: the honest number beside the optimistic one.
+
+    Parameters
+    ----------
+    learned
+        What `tsmfeat.workflows.learning.learn_weights` returned.
+    sources
+        What the weights belong to.
+    """
+    best = max(learned.single_scores)
+    weighted = ", ".join(f"{weight:.3f} x {source}" for weight, source in zip(learned.weights, sources, strict=True))
+    return [
+        f"learned weights: {weighted} ({learned.num_candidates:,} candidates, {learned.seconds:.1f} s)",
+        f"  on the videos that chose them {learned.seen_score:.4f}: optimistic",
+        f"  on held-out videos ({len(learned.fold_weights)} folds) {learned.held_out_score:.4f}, "
+        f"{learned.held_out_score - learned.equal_score:+.4f} against equal weights ({learned.equal_score:.4f})",
+        f"  the best source alone, {sources[learned.single_scores.index(best)]}: {best:.4f}",
+    ]
+
+
+def _fusion_table(report: "ScoreReport") -> list[str]:
+    width = max(len(found.name) for found in report.fusions) + 2
+    heads = [*(f"{threshold:g}" for threshold in report.evaluation.tiou_thresholds), "final", "segments"]
+    lines = [f"{'fusion':<{width}}" + "".join(f"{head:>9}" for head in heads)]
+    for found in report.fusions:
+        values = "".join(f"{value:9.4f}" for value in [*found.map, found.final_score])
+        lines.append(f"{found.name:<{width}}{values}{found.num_segments:9,}")
+    return lines
 
 
 def _map_table(report: "ScoreReport", per_class: bool) -> list[str]:

@@ -41,6 +41,9 @@ FusionMinScore = Annotated[
 FusionMaxSegments = Annotated[
     int | None, typer.Option("--fusion-max-segments", help="Keep the best so many fused segments a video.")
 ]
+Decimals = Annotated[int, typer.Option("--decimals", help="Bounds are rounded to so many decimals of a second.")]
+Folds = Annotated[int, typer.Option("--folds", help="Of --weights learned: each part of the videos is held out once.")]
+SearchSeed = Annotated[int, typer.Option("--seed", help="Of --weights learned: the random candidates.")]
 Missing = Annotated[str, typer.Option("--missing", help=f"{', '.join(MISSING)}.")]
 Union = Annotated[str, typer.Option("--union", help=f"{', '.join(UNIONS)}.")]
 Localize = Annotated[str, typer.Option("--localize", help=f"{', '.join(LOCALIZE)}.")]

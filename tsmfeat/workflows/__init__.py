@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tsmfeat.workflows.examination import doctor as doctor
     from tsmfeat.workflows.extraction import extract as extract
     from tsmfeat.workflows.fitting import fit_heads as fit_heads
+    from tsmfeat.workflows.fusing import fuse as fuse
     from tsmfeat.workflows.inspection import inspect as inspect
     from tsmfeat.workflows.prediction import predict as predict
     from tsmfeat.workflows.scoring import score as score
@@ -21,12 +22,13 @@ _HOMES = {
     "doctor": "tsmfeat.workflows.examination",
     "extract": "tsmfeat.workflows.extraction",
     "fit_heads": "tsmfeat.workflows.fitting",
+    "fuse": "tsmfeat.workflows.fusing",
     "inspect": "tsmfeat.workflows.inspection",
     "predict": "tsmfeat.workflows.prediction",
     "score": "tsmfeat.workflows.scoring",
     "validate": "tsmfeat.workflows.validation",
 }
-__all__ = ["convert", "doctor", "extract", "fit_heads", "inspect", "predict", "score", "validate"]
+__all__ = ["convert", "doctor", "extract", "fit_heads", "fuse", "inspect", "predict", "score", "validate"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything

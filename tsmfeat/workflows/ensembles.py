@@ -1,16 +1,19 @@
 """What is scored or fused: heads on the store of their own spec, and prediction files, each with its weight."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError
 from tsmfeat.files import is_safetensors
 from tsmfeat.formats.interval_scores import holds_interval_scores, read_with_header
+from tsmfeat.fusion.fusing import fuse
+from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
 from tsmfeat.priors.counts import ActionCounts
 from tsmfeat.store.reader import FeatureStore
-from tsmfeat.values.predictions import IntervalScores
+from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.inference import gather_features, score_intervals
 from tsmfeat.workflows.options import WEIGHTINGS
@@ -71,6 +74,10 @@ def weigh_sources(
         raw = tuple(_validation_score(path, checkpoints) for path in sources)
         if not any(raw):
             raise ConfigurationError("all validation scores are 0, which weighs nothing", "use --weights equal")
+    elif weights == "learned":
+        raise ConfigurationError(
+            "weights can be learned only on annotations", "learn them with tsmfeat score or fuse and give the numbers"
+        )
     elif isinstance(weights, str):
         raise ConfigurationError(f"weights {weights!r} are unknown", f"give {', '.join(WEIGHTINGS)} or a comma list")
     else:
@@ -84,6 +91,20 @@ def weigh_sources(
             "give them as numbers: --weights 0.6,0.4",
         )
     return tuple(value / total for value in raw)
+
+
+def fuse_sources(predictions: Sequence[Predictions], weights: Sequence[float], options: FusionOptions) -> Predictions:
+    """Fuse what sources say; the paper's fusion leaves a single one as it is.
+
+    Raises
+    ------
+    ConfigurationError
+        Weights that do not fit.
+    InputError
+        Scores that the fusion cannot weigh.
+    """
+    alone = len(predictions) == 1 and options.fusion == "paper"
+    return fuse(predictions, weights, replace(options, fusion="none") if alone else options)
 
 
 def _validation_score(path: str, checkpoints: Checkpoints) -> float:

@@ -1,9 +1,9 @@
 """Folds of videos: by the hash of their ids, the same ones on every machine and in every order."""
 
-import hashlib
 from collections.abc import Sequence
 
 from tsmfeat.errors import ConfigurationError
+from tsmfeat.priors.folds import fold_videos
 
 
 def assign_folds(video_ids: Sequence[str], num_folds: int) -> dict[str, int]:
@@ -29,12 +29,11 @@ def assign_folds(video_ids: Sequence[str], num_folds: int) -> dict[str, int]:
     Examples
     --------
     >>> assign_folds(["a", "b", "c"], 2)
-    {'b': 0, 'c': 1, 'a': 0}
+    {'c': 0, 'b': 1, 'a': 0}
     """
     if not 2 <= num_folds <= len(video_ids):
         raise ConfigurationError(
             f"{num_folds} folds of {len(video_ids)} annotated videos; there are at least 2, and a video in each",
             f"use --folds {max(2, min(5, len(video_ids)))}",
         )
-    ranked = sorted(video_ids, key=lambda video_id: hashlib.sha256(video_id.encode()).digest())
-    return {video_id: place % num_folds for place, video_id in enumerate(ranked)}
+    return fold_videos(video_ids, num_folds)

@@ -14,7 +14,7 @@ from tsmfeat.trunk.options import TRUNKS, TrunkOptions
 from tsmfeat.video.options import VideoOptions
 
 ID_RULES = ("stem", "path")
-WEIGHTINGS = ("equal", "validation")
+WEIGHTINGS = ("equal", "validation", "learned")
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,40 @@ class FitOptions:
 
 
 @dataclass(frozen=True)
+class SearchOptions:
+    """How an ensemble's weights are learned on annotated videos.
+
+    Parameters
+    ----------
+    folds
+        Parts of the videos, by the hash of their ids; each is held out once.
+    seed
+        Of the random candidates.
+    num_candidates
+        Weights to try before the neighbours of the best are.
+
+    Raises
+    ------
+    ConfigurationError
+        Fewer than two folds, or no candidate.
+    """
+
+    folds: int = 5
+    seed: int = 0
+    num_candidates: int = 1000
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        if self.folds < 2:
+            raise ConfigurationError(f"{self.folds} folds; one is held out while others choose", "use --folds 5")
+        if self.seed < 0 or self.num_candidates < 1:
+            raise ConfigurationError(
+                f"seed {self.seed}, {self.num_candidates} candidates: the seed is >= 0, the count positive",
+                "use --seed 0",
+            )
+
+
+@dataclass(frozen=True)
 class ScoreOptions:
     """How heads and prediction files become scores.
 
@@ -155,7 +189,9 @@ class ScoreOptions:
     subset
         Videos to evaluate on; empty: the only one there is.
     weights
-        ``"equal"``, ``"validation"`` (each heads checkpoint by its validation score), or a number a source.
+        ``"equal"``, ``"validation"`` (each heads checkpoint by its validation score), ``"learned"`` (on the very
+        annotations that are scored on: optimistic, so the score of held-out videos stands beside it), or a number a
+        source.
     strict
         Whether invalid rows and repeated ids are errors.
     classes
@@ -164,6 +200,10 @@ class ScoreOptions:
         What is asked beside the score.
     prior
         What is known of whole videos; ``gamma="auto"`` is chosen by folds, and what is scored is out of fold.
+    search
+        How weights are learned.
+    compare_fusions
+        Whether all fusions are compared on the sources.
     """
 
     localization: LocalizationOptions = field(default_factory=LocalizationOptions)
@@ -176,6 +216,42 @@ class ScoreOptions:
     classes: str = ""
     statistics: StatisticsOptions = field(default_factory=StatisticsOptions)
     prior: PriorOptions = field(default_factory=PriorOptions)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    compare_fusions: bool = False
+
+
+@dataclass(frozen=True)
+class FuseOptions:
+    """How prediction files become one.
+
+    Parameters
+    ----------
+    fusion
+        Options of the stage.
+    weights
+        ``"equal"``, ``"learned"`` on annotations, or a number a file.
+    search
+        How weights are learned.
+    protocol, tiou_thresholds, subset
+        Of learning, as in `ScoreOptions`.
+    format_name
+        Form of the written file (`tsmfeat.formats.options.FORMATS_OF`); empty: that of its suffix.
+    classes, sample
+        For forms that hold class ids: file of class names; BinEgo-360's sample submission, whose rows are written.
+    strict
+        Whether invalid rows and repeated ids are errors.
+    """
+
+    fusion: FusionOptions = field(default_factory=FusionOptions)
+    weights: str | tuple[float, ...] = "equal"
+    search: SearchOptions = field(default_factory=SearchOptions)
+    protocol: str = ScoreOptions.protocol
+    tiou_thresholds: tuple[float, ...] | None = None
+    subset: str = ""
+    format_name: str = ""
+    classes: str = ""
+    sample: str = ""
+    strict: bool = False
 
 
 @dataclass(frozen=True)

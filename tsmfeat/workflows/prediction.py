@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError, did_you_mean
-from tsmfeat.fusion.fusing import fuse
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
 from tsmfeat.localization.localizing import localize
 from tsmfeat.priors.tilting import tilt_intervals
 from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
-from tsmfeat.workflows.ensembles import match_stores, recorded_counts, score_stored_videos, weigh_sources
+from tsmfeat.workflows.ensembles import (
+    fuse_sources,
+    match_stores,
+    recorded_counts,
+    score_stored_videos,
+    weigh_sources,
+)
 from tsmfeat.workflows.feature_sources import OpenedFeatures, open_sources
 from tsmfeat.workflows.interval_files import require_scores_outputs, save_interval_scores
 from tsmfeat.workflows.kinds import KIND_NAMES, recognize
@@ -208,7 +213,7 @@ def _run_heads(heads: _HeadsUsed, opened: OpenedFeatures, options: PredictOption
             prior = match_prior(heads.prior, scores, recorded_counts(path, heads.checkpoints), path, progress)
             scores = tilt_intervals(scores, prior, float(options.prior.gamma))
         listed.append(localize(scores, options.localization))
-    return listed[0] if len(listed) == 1 else fuse(listed, heads.weights, options.fusion)
+    return fuse_sources(listed, heads.weights, options.fusion)
 
 
 def _choose_videos(stores: Sequence[FeatureStore], wanted: Sequence[str]) -> tuple[str, ...]:

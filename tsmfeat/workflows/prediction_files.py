@@ -16,7 +16,7 @@ from tsmfeat.values.progress import Progress
 from tsmfeat.values.segments import Segments
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.kinds import require_replaceable
-from tsmfeat.workflows.options import PredictOptions
+from tsmfeat.workflows.options import FuseOptions, PredictOptions
 
 
 def require_prediction_output(out: Path) -> None:
@@ -65,7 +65,9 @@ def rehearse_writing(out: Path, vocabularies: Iterable[Vocabulary], options: Pre
         _write(Predictions(("rehearsal",), Vocabulary(names), segments), Path(folder, out.name), options)
 
 
-def write_prediction_file(found: Predictions, out: Path, options: PredictOptions, progress: Progress) -> None:
+def write_prediction_file(
+    found: Predictions, out: Path, options: PredictOptions | FuseOptions, progress: Progress
+) -> None:
     """Write predictions whole, and tell what the form cannot hold; the folder is made if needed.
 
     Raises
@@ -78,6 +80,6 @@ def write_prediction_file(found: Predictions, out: Path, options: PredictOptions
         progress.warn(f"{out}: its form cannot hold {loss}")
 
 
-def _write(found: Predictions, path: Path, options: PredictOptions) -> tuple[str, ...]:
+def _write(found: Predictions, path: Path, options: PredictOptions | FuseOptions) -> tuple[str, ...]:
     name = require_format(options.format_name, "predictions") if options.format_name else None
     return write_predictions(found, path, name, options.classes or None, options.sample or None)

@@ -1,7 +1,7 @@
 """Heads and prediction files become fused segments and scores."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import repeat
@@ -16,7 +16,6 @@ from tsmfeat.formats.classes import as_class_list
 from tsmfeat.formats.interval_scores import holds_interval_scores
 from tsmfeat.formats.options import Invalid
 from tsmfeat.formats.reading import read_annotations, read_predictions
-from tsmfeat.fusion.fusing import fuse
 from tsmfeat.heads.checkpoint import HeadsCheckpoint
 from tsmfeat.localization.localizing import localize
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
@@ -29,14 +28,18 @@ from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.agreement import check_classes, warn_of_rows
 from tsmfeat.workflows.ensembles import (
     Checkpoints,
+    fuse_sources,
     load_checkpoints,
     match_stores,
     recorded_counts,
     score_stored_videos,
     weigh_sources,
 )
+from tsmfeat.workflows.fusion_comparison import FusionScore, compare_fusions
 from tsmfeat.workflows.gamma_choice import PriorReport, weigh_by_prior
+from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.interval_files import read_wanted_scores
+from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_weights
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat.workflows.splits import choose_subset
 from tsmfeat.workflows.uncertainty import Entrant, Uncertainty, judge_uncertainty
@@ -69,6 +72,10 @@ class ScoreReport:
         Intervals, tests against other files and simulated test sets, where they were asked for.
     prior
         How much what is known of whole videos counts, and what it is worth; None without a prior.
+    learned
+        How the weights were learned on the very annotations that are scored on; None where they were given.
+    fusions
+        Every fusion of the sources, where that was asked for.
     """
 
     evaluation: Evaluation
@@ -80,6 +87,8 @@ class ScoreReport:
     seconds: float
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
     prior: PriorReport | None = None
+    learned: LearnedWeights | None = None
+    fusions: tuple[FusionScore, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat score --json``."""
@@ -105,6 +114,8 @@ class ScoreReport:
             "scene_top5": self.scenes.top5,
             "num_scene_videos": self.scenes.num_videos,
             "video_prior": None if self.prior is None else self.prior.to_dict(),
+            "learned": None if self.learned is None else self.learned.to_dict(),
+            "fusions": [found.to_dict() for found in self.fusions],
             "options": asdict(self.options),
             "seconds": self.seconds,
             **self.uncertainty.to_dict(),
@@ -153,10 +164,11 @@ def score(
     _require_combinable(paths, options)
     classes = as_class_list(options.classes or None)
     truth = choose_subset(read_annotations(annotations, _reader_rule(options), classes), options.subset)
+    _require_one_choice(options)
     given = read_prior(options.prior, progress)
     everyone = [*paths, *options.statistics.compare]
     checkpoints = load_checkpoints(everyone)
-    weights = weigh_sources(paths, checkpoints, options.weights)
+    named = weigh_sources(paths, checkpoints, "equal" if options.weights == "learned" else options.weights)
     listed = _read_sources(everyone, checkpoints, _list_paths(features), truth, options, progress)
     own, rivals = listed[: len(paths)], listed[len(paths) :]
     priors = [] if given is None else _match_priors(given, paths, own, checkpoints, progress)
@@ -164,23 +176,58 @@ def score(
     def members_at(gamma: float) -> list[Predictions]:
         return _localize_all(list(map(tilt, own, priors, repeat(gamma))) if priors else own, options)
 
+    learned = _learn(members_at, truth, options, progress)
+    weights = named if learned is None else learned.weights
+
     def predictions_at(gamma: float) -> Predictions:
-        members = members_at(gamma)
-        return members[0] if len(members) == 1 else fuse(members, weights, options.fusion)
+        return fuse_sources(members_at(gamma), weights, options.fusion)
 
-    def judge(found: Predictions, judged: Annotations) -> float:
-        return evaluate(found, judged, options.protocol, options.tiou_thresholds).final_score
-
-    predictions, prior = weigh_by_prior(predictions_at, truth, options.prior, judge)
+    judge = Judge(options.protocol, options.tiou_thresholds)
+    predictions, prior = weigh_by_prior(predictions_at, truth, options.prior, judge.final_score)
     warn_of_rows(predictions, truth, progress)
     evaluation = evaluate(predictions, truth, options.protocol, options.tiou_thresholds)
     scenes = scene_accuracy(predictions, truth)
     scored = Entrant(paths[0] if len(paths) == 1 else FUSED, predictions)
-    members = members_at(0.0 if prior is None else prior.gamma) if len(paths) > 1 else []
+    members = members_at(0.0 if prior is None else prior.gamma)
     others = list(map(Entrant, options.statistics.compare, _localize_all(rivals, options)))
-    uncertainty = judge_uncertainty(scored, list(map(Entrant, paths, members)), others, truth, options)
-    seconds = time.monotonic() - began
-    return ScoreReport(evaluation, scenes, predictions, tuple(paths), weights, options, seconds, uncertainty, prior)
+    entered = list(map(Entrant, paths, members)) if len(paths) > 1 else []
+    uncertainty = judge_uncertainty(scored, entered, others, truth, options)
+    compared = compare_fusions(members, paths, weights, truth, judge, progress) if options.compare_fusions else ()
+    return ScoreReport(
+        evaluation,
+        scenes,
+        predictions,
+        tuple(paths),
+        weights,
+        options,
+        time.monotonic() - began,
+        uncertainty,
+        prior,
+        learned,
+        compared,
+    )
+
+
+def _require_one_choice(options: ScoreOptions) -> None:
+    if options.weights == "learned" and options.prior.video_prior and options.prior.gamma == "auto":
+        raise ConfigurationError(
+            "--weights learned and --gamma auto are both chosen on the annotations; one choice at a time",
+            "give gamma as a number, or the weights",
+        )
+
+
+def _learn(
+    members_at: Callable[[float], list[Predictions]], truth: Annotations, options: ScoreOptions, progress: Progress
+) -> LearnedWeights | None:
+    if options.weights != "learned":
+        return None
+    models = members_at(float(options.prior.gamma) if options.prior.video_prior else 0.0)
+    if len(models) == 1:
+        return None
+    judge = Judge(options.protocol, options.tiou_thresholds)
+    learned = learn_weights(models, truth, options.fusion, judge, options.search)
+    warn_of_weights(learned, progress)
+    return learned
 
 
 def _reader_rule(options: ScoreOptions) -> Invalid:

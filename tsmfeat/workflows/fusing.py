@@ -1,0 +1,168 @@
+"""Prediction files become one."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tsmfeat.errors import ConfigurationError, InputError
+from tsmfeat.formats.classes import as_class_list
+from tsmfeat.formats.options import Invalid
+from tsmfeat.formats.reading import read_annotations, read_predictions
+from tsmfeat.fusion.fusing import fuse as fuse_models
+from tsmfeat.metrics.protocols import protocol_named
+from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.progress import Progress, Silence
+from tsmfeat.workflows.agreement import check_classes
+from tsmfeat.workflows.ensembles import weigh_sources
+from tsmfeat.workflows.grading import Judge, leave_out
+from tsmfeat.workflows.kinds import KIND_NAMES, recognize
+from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_weights
+from tsmfeat.workflows.options import FuseOptions
+from tsmfeat.workflows.prediction_files import require_prediction_output, write_prediction_file
+from tsmfeat.workflows.splits import choose_subset
+
+_SILENCE = Silence()
+
+
+@dataclass(frozen=True, eq=False)
+class FuseReport:
+    """What `fuse` did.
+
+    Parameters
+    ----------
+    out
+        The prediction file.
+    predictions
+        What it holds.
+    sources, weights
+        What was fused, and the weight of each (their sum is 1).
+    learned
+        How the weights were learned; None where they were given.
+    options
+        As resolved.
+    seconds
+        Wall time.
+    """
+
+    out: str
+    predictions: Predictions
+    sources: tuple[str, ...]
+    weights: tuple[float, ...]
+    learned: LearnedWeights | None
+    options: FuseOptions
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of ``tsmfeat fuse --json``."""
+        return {
+            "out": self.out,
+            "num_videos": len(self.predictions.video_ids),
+            "num_segments": len(self.predictions.segments),
+            "num_dropped": self.predictions.num_dropped,
+            "sources": list(self.sources),
+            "weights": list(self.weights),
+            "learned": None if self.learned is None else self.learned.to_dict(),
+            "options": asdict(self.options),
+            "seconds": self.seconds,
+        }
+
+
+def fuse(
+    sources: str | Path | Sequence[str | Path],
+    out: str | Path,
+    options: FuseOptions | None = None,
+    annotations: str | Path | None = None,
+    progress: Progress = _SILENCE,
+) -> FuseReport:
+    """Fuse prediction files into one; a single file is treated by the same rule.
+
+    Parameters
+    ----------
+    sources
+        Prediction files of any known format.
+    out
+        The prediction file, written whole at the end or not at all.
+    options
+        `FuseOptions`; its defaults where None.
+    annotations
+        What weights are learned on, of any known format; only the predictions of its videos count there.
+    progress
+        Told of dropped rows, of what the written form cannot hold, and where weights are not worth it.
+
+    Returns
+    -------
+    FuseReport
+
+    Raises
+    ------
+    ConfigurationError
+        No source, an output that is one of them, or weights that do not fit or cannot be learned.
+    InputError
+        A source that holds no predictions, or scores that the fusion cannot weigh.
+    OutputError
+        The file cannot be written.
+    TsmfeatError
+        Files that are missing or damaged.
+    """
+    began = time.monotonic()
+    options, out = options or FuseOptions(), Path(out)
+    paths = [str(sources)] if isinstance(sources, str | Path) else [str(path) for path in sources]
+    _require_sources(paths, out)
+    require_prediction_output(out)
+    _require_truth(options, annotations)
+    classes = as_class_list(options.classes or None)
+    rule: Invalid = "error" if options.strict else "drop"
+    models = [read_predictions(path, rule, classes) for path in paths]
+    learned = None
+    if options.weights == "learned" and annotations is not None and len(models) > 1:
+        truth = _read_truth(annotations, options)
+        for path, model in zip(paths, models, strict=True):
+            check_classes(model, truth, path, must_share=True, strict=options.strict, progress=progress)
+        learned = _learn(models, truth, options, progress)
+    given = "equal" if options.weights == "learned" else options.weights
+    weights = learned.weights if learned else weigh_sources(paths, {}, given)
+    found = fuse_models(models, weights, options.fusion)
+    if found.num_dropped:
+        progress.warn(
+            f"{found.num_dropped} segments were dropped: zero-length, reversed or not finite (--strict lists them)"
+        )
+    write_prediction_file(found, out, options, progress)
+    return FuseReport(str(out), found, tuple(paths), weights, learned, options, time.monotonic() - began)
+
+
+def _require_sources(paths: Sequence[str], out: Path) -> None:
+    if not paths:
+        raise ConfigurationError("no prediction file to fuse", "name one or several")
+    for path in paths:
+        if (kind := recognize(Path(path))) != "predictions":
+            raise InputError(
+                f"{path}: {KIND_NAMES.get(kind, kind)}; what is fused are prediction files",
+                "tsmfeat predict makes them, and tsmfeat score fuses heads as they are",
+            )
+        if Path(path).resolve() == out.resolve():
+            raise ConfigurationError(f"{out}: is to be read and written", "choose another name with -o")
+
+
+def _require_truth(options: FuseOptions, annotations: str | Path | None) -> None:
+    if options.weights == "learned" and annotations is None:
+        raise ConfigurationError("weights are learned on annotations and none are given", "add --annotations gt.json")
+
+
+def _read_truth(annotations: str | Path, options: FuseOptions) -> Annotations:
+    rule: Invalid = "error" if options.strict else protocol_named(options.protocol).invalid
+    truth = read_annotations(annotations, rule, as_class_list(options.classes or None))
+    return choose_subset(truth, options.subset)
+
+
+def _learn(
+    models: Sequence[Predictions], truth: Annotations, options: FuseOptions, progress: Progress
+) -> LearnedWeights:
+    known = set(truth.video_ids)
+    inside = [leave_out(model, set(model.video_ids) - known) for model in models]
+    judge = Judge(options.protocol, options.tiou_thresholds)
+    learned = learn_weights(inside, truth, options.fusion, judge, options.search)
+    warn_of_weights(learned, progress)
+    return learned

@@ -1,0 +1,174 @@
+"""An ensemble's weights learned on annotated videos, and what they are worth on videos that were held out."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.errors import ConfigurationError
+from tsmfeat.fusion.fusing import fuse
+from tsmfeat.fusion.options import FusionOptions
+from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.progress import Progress
+from tsmfeat.values.segments import Segments
+from tsmfeat.workflows.candidates import list_candidates, list_neighbours
+from tsmfeat.workflows.folds import assign_folds
+from tsmfeat.workflows.grading import Grade, Judge, make_grade
+from tsmfeat.workflows.options import SearchOptions
+
+Floats = npt.NDArray[np.float64]
+
+# Of the local search around the best candidate: each round looks closer.
+_RADII = (0.1, 0.03, 0.01)
+_NUM_NEIGHBOURS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedWeights:
+    """What `learn_weights` found.
+
+    Parameters
+    ----------
+    weights
+        Of all videos, sum 1.
+    seen_score
+        Final score of these weights on the videos that chose them: optimistic.
+    held_out_score
+        Final score where each fold's videos are fused with the weights that the other folds chose: honest.
+    equal_score
+        Final score of equal weights.
+    single_scores
+        Final score of each model alone, fused by the same rule.
+    fold_weights
+        The weights chosen without each fold.
+    held_out
+        The fused segments behind `held_out_score`.
+    num_candidates
+        Weights that were tried for all videos: listed ones and neighbours.
+    seconds
+        Wall time.
+    """
+
+    weights: tuple[float, ...]
+    seen_score: float
+    held_out_score: float
+    equal_score: float
+    single_scores: tuple[float, ...]
+    fold_weights: tuple[tuple[float, ...], ...]
+    held_out: Predictions
+    num_candidates: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object ``"learned"`` of ``tsmfeat score`` and ``tsmfeat fuse``."""
+        found = {name: value for name, value in vars(self).items() if name not in ("held_out", "fold_weights")}
+        gains = {
+            "seen_gain": self.seen_score - self.equal_score,
+            "held_out_gain": self.held_out_score - self.equal_score,
+        }
+        return found | gains | {"fold_weights": [list(weights) for weights in self.fold_weights]}
+
+
+def learn_weights(
+    models: Sequence[Predictions], truth: Annotations, fusion: FusionOptions, judge: Judge, search: SearchOptions
+) -> LearnedWeights:
+    """Choose the weights of the highest final score, and say what such a choice gains on videos it has not seen.
+
+    Candidates are a lattice of the simplex and random points; around the best come three rounds of neighbours. The same
+    search is made without each fold. Of equal scores the first candidate wins, and equal weights are the first.
+
+    Parameters
+    ----------
+    models
+        Predictions.
+    truth
+        The videos to learn on.
+    fusion
+        Any fusion but none.
+    judge
+        The protocol.
+    search
+        Folds, seed and number of candidates.
+
+    Raises
+    ------
+    ConfigurationError
+        Fusion none, or folds that the videos do not suffice for.
+    InputError
+        Scores that the fusion cannot weigh.
+    """
+    if fusion.fusion == "none":
+        raise ConfigurationError("fusion 'none' has no weights to learn", "use --weights equal, or another --fusion")
+    began = time.monotonic()
+    folds = assign_folds(truth.video_ids, search.folds)
+    grade = make_grade(models, truth, fusion, judge, folds)
+    listed = list_candidates(len(models), search.num_candidates, np.random.default_rng([search.seed, 0]))
+    grades = np.array([grade(weights) for weights in listed])
+    chosen = [
+        _refine(grade, listed, grades[:, column], column, np.random.default_rng([search.seed, 1, column]))
+        for column in range(grades.shape[1])
+    ]
+    held_out = _fuse_held_out(models, chosen, fusion, folds)
+    return LearnedWeights(
+        weights=tuple(chosen[0].tolist()),
+        # Anew: where a weight is 0, the names, and with them the ranks of equal scores, may come in another order.
+        seen_score=judge.final_score(fuse(models, chosen[0].tolist(), fusion), truth),
+        held_out_score=judge.final_score(held_out, truth),
+        equal_score=float(grades[0, 0]),
+        single_scores=tuple(grades[1 : len(models) + 1, 0].tolist()) if len(models) > 1 else (float(grades[0, 0]),),
+        fold_weights=tuple(tuple(weights.tolist()) for weights in chosen[1:]),
+        held_out=held_out,
+        num_candidates=len(listed) + (len(_RADII) * _NUM_NEIGHBOURS if len(models) > 1 else 0),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _refine(grade: Grade, listed: Floats, grades: Floats, column: int, rng: np.random.Generator) -> Floats:
+    """Look closer around the best of the listed candidates; return the best weights of all."""
+    if np.isnan(grades).all():  # this fold holds all truth: nothing to choose by
+        equal: Floats = listed[0]
+        return equal
+    best = int(np.argmax(grades))
+    weights: Floats = listed[best]
+    score = grades[best]
+    for radius in _RADII if len(weights) > 1 else ():
+        near = list_neighbours(weights, radius, _NUM_NEIGHBOURS, rng)
+        found = np.array([grade(one)[column] for one in near])
+        if found.max() > score:
+            weights, score = near[int(found.argmax())], found.max()
+    return weights
+
+
+def _fuse_held_out(
+    models: Sequence[Predictions], chosen: Sequence[Floats], fusion: FusionOptions, folds: Mapping[str, int]
+) -> Predictions:
+    """Fuse the videos of each fold by its own weights, and videos that are not annotated by those of all."""
+    names = fuse(models, None, fusion)
+    parts = []
+    for number, weights in enumerate(chosen):
+        fused = fuse(models, weights.tolist(), fusion)
+        mine = np.array([folds.get(name, -1) == number - 1 for name in fused.video_ids], bool)
+        found = fused.segments.take(mine[fused.segments.video])
+        places = {name: place for place, name in enumerate(names.video_ids)}
+        video = np.array([places[name] for name in fused.video_ids], np.int32)[found.video]
+        label = names.vocabulary.ids_of(fused.vocabulary.names)[found.label]
+        parts.append(Segments(video, label, found.start, found.end, found.score))
+    return Predictions(names.video_ids, names.vocabulary, Segments.concatenate(parts))
+
+
+def warn_of_weights(learned: LearnedWeights, progress: Progress) -> None:
+    """Tell where equal weights lose to the best model alone, and where learning gains nothing on held-out videos."""
+    best = max(learned.single_scores)
+    if learned.equal_score < best:
+        progress.warn(
+            f"equal weights score {learned.equal_score:.4f}, the best model alone {best:.4f}: the others pull it down"
+        )
+    if learned.held_out_score <= learned.equal_score:
+        progress.warn(
+            f"learned weights gain nothing on held-out videos ({learned.held_out_score:.4f} against "
+            f"{learned.equal_score:.4f} of equal ones): do not expect it elsewhere"
+        )
