@@ -295,7 +295,7 @@ def test_what_standard_output_cannot_show_is_escaped(monkeypatch, encoding, expe
     ("words", "number", "expected"),
     [
         ("tsmfeat s", 1, ["score"]),
-        ("tsmfeat score --fus", 2, ["--fusion", "--fusion-tiou"]),
+        ("tsmfeat score --fusion-m", 2, ["--fusion-min-score", "--fusion-max-segments"]),
         ("tsmfeat --ver", 1, ["--version"]),
     ],
 )

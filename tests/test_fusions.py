@@ -181,6 +181,14 @@ def test_low_scores_and_all_but_the_best_of_a_video_are_left_out_on_demand(fusio
     assert kept.num_dropped == 0
 
 
+@pytest.mark.parametrize("fusion", ["wbf", "nms", "soft-nms"])
+def test_of_equal_bounds_the_higher_score_comes_first_whatever_the_order(fusion):
+    rows = [(0, 4, 0.25), (0, 4, 0.75), (0, 4, 0.5)]
+    for listed in (rows, rows[::-1]):
+        found = list_segments(fuse([one_file(*listed)], None, FusionOptions(fusion, None, sigma=1e9)))["a"]
+        assert [round(row[3], 6) for row in found] == [0.75, 0.5, 0.25]
+
+
 @pytest.mark.parametrize("fusion", ["wbf", "soft-nms"])
 def test_scores_below_zero_are_refused_where_they_are_factors(fusion):
     models = [one_file((0, 2, 0.5), (1, 2, -0.25))]

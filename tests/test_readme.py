@@ -40,7 +40,9 @@ def folder(tmp_path_factory):
         name: {"subset": s, "duration": 1.56, "scene": "kitchen", "annotations": [row]} for name, s in SUBSETS.items()
     }
     (folder / "gt.json").write_text(json.dumps({"database": database}))
-    (folder / "result.json").write_text(json.dumps({"results": {name: [{**row, "score": 0.5}] for name in SUBSETS}}))
+    for name in ("result", "a", "b"):
+        results = {video: [{**row, "score": 0.5}] for video in SUBSETS}
+        (folder / f"{name}.json").write_text(json.dumps({"results": results}))
     torch.save(resnet50(weights=None).state_dict(), folder / "resnet50.pth")
     shifted = build_trunk("resnet18", 2).shifted_blocks
     training = {"state_dict": official_tsm(resnet18(weights=None).state_dict(), shifted), "args": Namespace(lr=0.1)}
