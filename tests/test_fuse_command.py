@@ -145,6 +145,12 @@ def test_scoring_with_learned_weights_says_that_the_number_is_optimistic(task):
     assert found["weights"] == found["learned"]["weights"]
 
 
+def test_weights_and_gamma_are_not_chosen_at_once(task):
+    words = ["score", task / "good.json", task / "near.json", "--annotations", task / "gt.json", "--subset", "testing"]
+    done = call(*words, "--weights", "learned", "--video-prior", "p.csv", "--gamma", "auto", code=2)
+    assert "one choice at a time" in done.stderr
+
+
 def test_one_source_has_nothing_to_learn(task):
     words = [
         "score",
