@@ -142,7 +142,8 @@ OTHERS = {
         "--fusion-max-segments 9 --protocol activitynet --tiou 0.1,0.2 "
         "--subset s --weights 0.6,0.4 --strict --classes c "
         "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4 "
-        "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u --folds 3 --compare-fusions",
+        "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u --folds 3 --compare-fusions "
+        "--measures frames,ar --frame-step 0.5",
         ScoreOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
@@ -156,6 +157,8 @@ OTHERS = {
             PriorOptions("scenes", "auto", "t.json", "u"),
             SearchOptions(3, 4),
             True,
+            ("frames", "ar"),
+            0.5,
         ),
     ),
     "predict": (

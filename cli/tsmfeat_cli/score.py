@@ -9,7 +9,7 @@ import typer
 from tsmfeat.errors import IncompleteError
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.options import LocalizationOptions
-from tsmfeat.metrics.options import StatisticsOptions
+from tsmfeat.metrics.options import MEASURES, StatisticsOptions
 from tsmfeat.metrics.protocols import PROTOCOLS
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.options import ScoreOptions, SearchOptions
@@ -107,6 +107,12 @@ def command(
     gamma: Gamma = str(PriorOptions.gamma),
     prior_annotations: PriorAnnotations = PriorOptions.prior_annotations,
     prior_subset: PriorSubset = PriorOptions.prior_subset,
+    measures: Annotated[
+        str, typer.Option("--measures", help=f"Beside AP, a comma list of {', '.join(MEASURES)}.")
+    ] = ",".join(ScoreOptions.measures),
+    frame_step: Annotated[
+        float, typer.Option("--frame-step", help="Seconds of a frame, for --measures frames.")
+    ] = ScoreOptions.frame_step_seconds,
     per_class: Annotated[bool, typer.Option("--per-class", help="Show the AP of every class.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for scores.json, predictions.json and per_class.csv.")
@@ -150,6 +156,8 @@ def command(
         PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset),
         SearchOptions(folds, seed),
         compare_fusions,
+        tuple(measures.split(",")) if measures else (),
+        frame_step,
     )
     from tsmfeat.workflows.score_files import SCORE_FILES, write_scores
     from tsmfeat.workflows.scoring import score

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tsmfeat_cli.measure_tables import describe_measures
 from tsmfeat_cli.statistics_tables import describe_uncertainty
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
         lines += describe_learning(report.learned, report.sources)
     if report.fusions:
         lines += ["", *_fusion_table(report)]
-    return "\n".join([*lines, *describe_uncertainty(report)])
+    return "\n".join([*lines, *describe_measures(report), *describe_uncertainty(report)])
 
 
 def _describe_prior(prior: "PriorReport") -> str:

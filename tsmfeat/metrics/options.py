@@ -1,10 +1,14 @@
 """How certain scores are made, and how they are taken apart."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
 
 BUCKETS = ("quantiles", "activitynet", "thumos14")
+MEASURES = ("ar", "ar-opentad", "top-kx", "frames")
+"""What can be measured beside AP."""
+
 MAX_VIDEOS_DRAWN = 65_535
 """A video's copies are counted in 16 bits."""
 
@@ -69,3 +73,24 @@ class StatisticsOptions:
     def num_resamples(self) -> int:
         """Resamples drawn wherever some are needed."""
         return self.bootstrap or self.default_resamples
+
+
+def require_measures(names: Iterable[str]) -> None:
+    """Refuse a measure that does not exist, or one named twice.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the nearest measure.
+
+    Examples
+    --------
+    >>> require_measures(("ar", "frames"))
+    """
+    listed = list(names)
+    for name in listed:
+        if name not in MEASURES:
+            hint = did_you_mean(name, MEASURES) or f"choose among {', '.join(MEASURES)}"
+            raise ConfigurationError(f"measure {name!r} is unknown", hint)
+        if listed.count(name) > 1:
+            raise ConfigurationError(f"measure {name!r} is named twice", "name it once")

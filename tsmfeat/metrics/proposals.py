@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ PROPOSAL_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.89999999999
 """``numpy.linspace(0.5, 0.95, 10)``, as in the official evaluation."""
 
 _NUM_POINTS = 100
+_SHOWN = (1, 5, 10, 50, 100)
 
 Floats = npt.NDArray[np.float64]
 Indexes = npt.NDArray[np.int64]
@@ -72,6 +73,24 @@ class AverageRecall:
         # The points are products of rounded numbers: 4.999999999999999 is five.
         place = np.searchsorted(self.proposals_per_video, num_proposals * (1 + 1e-12), side="right")
         return float(self.average_recall[place - 1]) if place else 0.0
+
+    @property
+    def shown(self) -> dict[int, float]:
+        """AR@AN at the usual numbers of proposals, as far as the curve reaches."""
+        reach = self.proposals_per_video[-1] * (1 + 1e-12)
+        return {number: self.at(number) for number in _SHOWN if number <= reach}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "variant": self.variant,
+            "auc": self.auc,
+            "average_recall_at": {str(number): value for number, value in self.shown.items()},
+            "tiou_thresholds": list(self.tiou_thresholds),
+            "proposals_per_video": self.proposals_per_video.tolist(),
+            "average_recall": self.average_recall.tolist(),
+            "recall": self.recall.tolist(),
+        }
 
 
 def average_recall(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,16 @@ class TopRecall:
         """Mean over the classes, float64 (M, T)."""
         means: npt.NDArray[np.float64] = self.per_class.mean(axis=0)
         return means
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "tiou_thresholds": list(self.tiou_thresholds),
+            "best_of": list(self.best_of),
+            "recall": self.recall.tolist(),
+            "classes": list(self.classes),
+            "per_class": self.per_class.tolist(),
+        }
 
 
 def top_recall(

@@ -1,7 +1,8 @@
 """Measures of temporal segmentation: a label for every row instead of scored segments."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,10 @@ class SegmentationScores:
     f1_pooled: tuple[float, ...]
     num_videos: int
     num_empty_videos: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 def segmentation_scores(

@@ -1,5 +1,6 @@
 """The options of each job: those of the stages it drives, and its own."""
 
+import math
 from dataclasses import dataclass, field
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
@@ -7,7 +8,7 @@ from tsmfeat.formats.options import FORMATS, PIECES_CHOICES
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
-from tsmfeat.metrics.options import StatisticsOptions
+from tsmfeat.metrics.options import StatisticsOptions, require_measures
 from tsmfeat.priors.options import AUTO, PriorOptions
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import TRUNKS, TrunkOptions
@@ -204,6 +205,15 @@ class ScoreOptions:
         How weights are learned.
     compare_fusions
         Whether all fusions are compared on the sources.
+    measures
+        What is measured beside AP: some of ``tsmfeat.metrics.options.MEASURES``.
+    frame_step_seconds
+        Length of a row where the measure ``frames`` turns segments into a label a row.
+
+    Raises
+    ------
+    ConfigurationError
+        An unknown measure, or a step that is no positive number.
     """
 
     localization: LocalizationOptions = field(default_factory=LocalizationOptions)
@@ -218,6 +228,16 @@ class ScoreOptions:
     prior: PriorOptions = field(default_factory=PriorOptions)
     search: SearchOptions = field(default_factory=SearchOptions)
     compare_fusions: bool = False
+    measures: tuple[str, ...] = ()
+    frame_step_seconds: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check what belongs to no stage."""
+        require_measures(self.measures)
+        if not (self.frame_step_seconds > 0 and math.isfinite(self.frame_step_seconds)):
+            raise ConfigurationError(
+                f"rows of {self.frame_step_seconds} s; a step is a positive number of seconds", "use --frame-step 0.1"
+            )
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from tsmfeat.workflows.gamma_choice import PriorReport, weigh_by_prior
 from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.interval_files import read_wanted_scores
 from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_weights
+from tsmfeat.workflows.measures import Measured, take_measures
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat.workflows.splits import choose_subset
 from tsmfeat.workflows.uncertainty import Entrant, Uncertainty, judge_uncertainty
@@ -76,6 +77,8 @@ class ScoreReport:
         How the weights were learned on the very annotations that are scored on; None where they were given.
     fusions
         Every fusion of the sources, where that was asked for.
+    measures
+        What was measured beside AP, by name.
     """
 
     evaluation: Evaluation
@@ -89,6 +92,7 @@ class ScoreReport:
     prior: PriorReport | None = None
     learned: LearnedWeights | None = None
     fusions: tuple[FusionScore, ...] = ()
+    measures: dict[str, Measured] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat score --json``."""
@@ -116,6 +120,7 @@ class ScoreReport:
             "video_prior": None if self.prior is None else self.prior.to_dict(),
             "learned": None if self.learned is None else self.learned.to_dict(),
             "fusions": [found.to_dict() for found in self.fusions],
+            "measures": {name: measured.to_dict() for name, measured in self.measures.items()},
             "options": asdict(self.options),
             "seconds": self.seconds,
             **self.uncertainty.to_dict(),
@@ -187,6 +192,7 @@ def score(
     warn_of_rows(predictions, truth, progress)
     evaluation = evaluate(predictions, truth, options.protocol, options.tiou_thresholds)
     scenes = scene_accuracy(predictions, truth)
+    measures = take_measures(predictions, truth, options)
     scored = Entrant(paths[0] if len(paths) == 1 else FUSED, predictions)
     members = members_at(0.0 if prior is None else prior.gamma)
     others = list(map(Entrant, options.statistics.compare, _localize_all(rivals, options)))
@@ -205,6 +211,7 @@ def score(
         prior,
         learned,
         compared,
+        measures,
     )
 
 
