@@ -101,8 +101,8 @@ def test_words_that_do_not_fit_are_refused_in_the_one_style(words, error, hint):
 
 
 def test_a_number_that_is_none_is_refused():
-    error, _ = failure(*SCORE, "--threshold", "half", code=2)
-    assert error.startswith("invalid value for '--threshold'")
+    error, _ = failure(*SCORE, "--max-gap", "half", code=2)
+    assert error.startswith("invalid value for '--max-gap'")
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ OTHERS = {
     ),
     "score": (
         "--localize threshold --threshold 0.3 --max-gap 2 --min-duration 1.5 --tail extend --smooth mean:3 "
+        "--refine on --class-threshold run=0.4 --segment-score mean --transitions t.json "
         "--fusion none --fusion-tiou 0.4 --missing present --union sweep --fusion-sigma 0.7 --fusion-min-score 0.1 "
         "--fusion-max-segments 9 --protocol activitynet --tiou 0.1,0.2 "
         "--subset s --weights 0.6,0.4 --strict --classes c "
@@ -145,7 +146,7 @@ OTHERS = {
         "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u --folds 3 --compare-fusions "
         "--measures frames,ar --frame-step 0.5",
         ScoreOptions(
-            LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
+            LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3", True, (("run", 0.4),), "mean"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
             "activitynet",
             (0.1, 0.2),
@@ -159,10 +160,12 @@ OTHERS = {
             True,
             ("frames", "ar"),
             0.5,
+            "t.json",
         ),
     ),
     "predict": (
         "--localize threshold --threshold 0.3 --max-gap 2 --min-duration 1.5 --tail extend --smooth mean:3 "
+        "--refine on --class-threshold run=0.4 --segment-score mean --transitions t.json "
         "--fusion none --fusion-tiou 0.4 --missing present --union sweep --fusion-sigma 0.7 --fusion-min-score 0.1 "
         "--fusion-max-segments 9 --weights 0.6,0.4 --video a "
         "--format csv --classes c.txt --sample s.csv --checkpoint random:3 --features-out kept.h5 --id path "
@@ -170,7 +173,7 @@ OTHERS = {
         "--workers 3 --allow-partial --max-bad 0.2 --decoder decord --reader-memory 2 --reader-timeout 9 "
         "--save-scores a.scores --video-prior p.csv --gamma 0.7 --prior-annotations t.json --prior-subset u",
         PredictOptions(
-            LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3"),
+            LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3", True, (("run", 0.4),), "mean"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
             (0.6, 0.4),
             ("a",),
@@ -192,6 +195,7 @@ OTHERS = {
             ),
             ("a.scores",),
             PriorOptions("p.csv", 0.7, "t.json", "u"),
+            "t.json",
         ),
     ),
     "fuse": (

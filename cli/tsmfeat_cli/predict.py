@@ -13,10 +13,11 @@ from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows.options import PredictOptions
-from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_whole_or_auto
+from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_switch, parse_whole_or_auto
 from tsmfeat_cli.shared_options import (
     AllowPartial,
     BatchSize,
+    ClassThreshold,
     Decoder,
     Device,
     Fusion,
@@ -35,14 +36,19 @@ from tsmfeat_cli.shared_options import (
     PriorSubset,
     ReaderMemory,
     ReaderTimeout,
+    Refine,
+    SegmentScore,
     Smooth,
     Tail,
     Threshold,
+    Transitions,
     Union,
     VideoPrior,
     Weights,
     Workers,
+    parse_class_thresholds,
     parse_gamma,
+    parse_threshold,
     parse_weights,
 )
 from tsmfeat_cli.signals import StopSignals
@@ -92,8 +98,10 @@ def command(
     fusion_min_score: FusionMinScore = FusionOptions.min_score,
     fusion_max_segments: FusionMaxSegments = FusionOptions.max_segments,
     localize: Localize = LocalizationOptions.localize,
-    threshold: Threshold = LocalizationOptions.threshold,
+    threshold: Threshold = str(LocalizationOptions.threshold),
+    class_threshold: ClassThreshold = None,
     smooth: Smooth = LocalizationOptions.smooth,
+    transitions: Transitions = PredictOptions.transitions,
     max_gap: MaxGap = LocalizationOptions.max_gap,
     min_duration: MinDuration = LocalizationOptions.min_duration,
     tail: Tail = LocalizationOptions.tail,
@@ -101,6 +109,8 @@ def command(
     gamma: Gamma = str(PriorOptions.gamma),
     prior_annotations: PriorAnnotations = PriorOptions.prior_annotations,
     prior_subset: PriorSubset = PriorOptions.prior_subset,
+    refine: Refine = "on" if LocalizationOptions.refine else "off",
+    segment_score: SegmentScore = LocalizationOptions.segment_score,
     id_rule: IdRule = PredictOptions.id_rule,
     device: Device = PredictOptions.device,
     batch_size: BatchSize = "auto",
@@ -123,7 +133,17 @@ def command(
     Example: tsmfeat predict features.h5 --heads heads.safetensors -o predictions.json
     """
     options = PredictOptions(
-        LocalizationOptions(localize, threshold, max_gap, min_duration, tail, smooth),
+        LocalizationOptions(
+            localize,
+            parse_threshold(threshold),
+            max_gap,
+            min_duration,
+            tail,
+            smooth,
+            parse_switch(refine, "--refine"),
+            parse_class_thresholds(class_threshold),
+            segment_score,
+        ),
         FusionOptions(
             fusion,
             fusion_tiou,
@@ -153,6 +173,7 @@ def command(
         ),
         tuple(save_scores or ()),
         PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset),
+        transitions,
     )
     with StopSignals() as stop, TerminalProgress(quiet) as progress:
         # Loading torch takes seconds: a signal that comes meanwhile counts too.

@@ -13,9 +13,10 @@ from tsmfeat.metrics.options import MEASURES, StatisticsOptions
 from tsmfeat.metrics.protocols import PROTOCOLS
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.options import ScoreOptions, SearchOptions
-from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers
+from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers, parse_switch
 from tsmfeat_cli.score_tables import describe_scores
 from tsmfeat_cli.shared_options import (
+    ClassThreshold,
     Folds,
     Fusion,
     FusionMaxSegments,
@@ -29,13 +30,18 @@ from tsmfeat_cli.shared_options import (
     Missing,
     PriorAnnotations,
     PriorSubset,
+    Refine,
+    SegmentScore,
     Smooth,
     Tail,
     Threshold,
+    Transitions,
     Union,
     VideoPrior,
     Weights,
+    parse_class_thresholds,
     parse_gamma,
+    parse_threshold,
     parse_weights,
 )
 from tsmfeat_cli.stdout import write_data
@@ -84,11 +90,15 @@ def command(
         bool, typer.Option("--compare-fusions", help="Score every fusion of the sources, and the best source alone.")
     ] = ScoreOptions.compare_fusions,
     localize: Localize = LocalizationOptions.localize,
-    threshold: Threshold = LocalizationOptions.threshold,
+    threshold: Threshold = str(LocalizationOptions.threshold),
+    class_threshold: ClassThreshold = None,
     smooth: Smooth = LocalizationOptions.smooth,
+    transitions: Transitions = ScoreOptions.transitions,
     max_gap: MaxGap = LocalizationOptions.max_gap,
     min_duration: MinDuration = LocalizationOptions.min_duration,
     tail: Tail = LocalizationOptions.tail,
+    refine: Refine = "on" if LocalizationOptions.refine else "off",
+    segment_score: SegmentScore = LocalizationOptions.segment_score,
     compare: Annotated[
         list[Path] | None,
         typer.Option("--compare", help="Test against another source, on the same resampled videos; repeat it."),
@@ -136,7 +146,17 @@ def command(
     Example: tsmfeat score heads.safetensors --features features.h5 --annotations gt.json --subset testing
     """
     options = ScoreOptions(
-        LocalizationOptions(localize, threshold, max_gap, min_duration, tail, smooth),
+        LocalizationOptions(
+            localize,
+            parse_threshold(threshold),
+            max_gap,
+            min_duration,
+            tail,
+            smooth,
+            parse_switch(refine, "--refine"),
+            parse_class_thresholds(class_threshold),
+            segment_score,
+        ),
         FusionOptions(
             fusion,
             fusion_tiou,
@@ -158,6 +178,7 @@ def command(
         compare_fusions,
         tuple(measures.split(",")) if measures else (),
         frame_step,
+        transitions,
     )
     from tsmfeat.workflows.score_files import SCORE_FILES, write_scores
     from tsmfeat.workflows.scoring import score

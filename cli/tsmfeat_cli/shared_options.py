@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from tsmfeat.errors import ConfigurationError
 from tsmfeat.fusion.options import FUSIONS, MISSING, UNIONS
-from tsmfeat.localization.options import LOCALIZE, TAILS
+from tsmfeat.localization.options import LOCALIZE, SEGMENT_SCORES, SMOOTHINGS, TAILS
 from tsmfeat.priors.options import AUTO, SCENES
 from tsmfeat.video.options import DECODERS
 from tsmfeat.workflows.options import ID_RULES, WEIGHTINGS
@@ -47,8 +48,18 @@ SearchSeed = Annotated[int, typer.Option("--seed", help="Of --weights learned: t
 Missing = Annotated[str, typer.Option("--missing", help=f"{', '.join(MISSING)}.")]
 Union = Annotated[str, typer.Option("--union", help=f"{', '.join(UNIONS)}.")]
 Localize = Annotated[str, typer.Option("--localize", help=f"{', '.join(LOCALIZE)}.")]
-Threshold = Annotated[float, typer.Option("--threshold", help="Score for --localize threshold.")]
-Smooth = Annotated[str, typer.Option("--smooth", help="none, or mean:K over K intervals.")]
+Threshold = Annotated[
+    str, typer.Option("--threshold", help="Score for --localize threshold; several, 0.3,0.5, give nested segments.")
+]
+ClassThreshold = Annotated[
+    list[str] | None, typer.Option("--class-threshold", help="NAME=0.4: the threshold of one class; repeatable.")
+]
+Smooth = Annotated[str, typer.Option("--smooth", help=f"{', '.join(SMOOTHINGS)}.")]
+Transitions = Annotated[
+    str, typer.Option("--transitions", help="Annotations to learn from what changes of label cost --smooth viterbi.")
+]
+Refine = Annotated[str, typer.Option("--refine", help="on or off: boundaries to where neighbouring scores cross.")]
+SegmentScore = Annotated[str, typer.Option("--segment-score", help=f"{', '.join(SEGMENT_SCORES)} of its intervals'.")]
 MaxGap = Annotated[int, typer.Option("--max-gap", help="Background intervals a segment may bridge.")]
 MinDuration = Annotated[float, typer.Option("--min-duration", help="Seconds; shorter segments are left out.")]
 Tail = Annotated[str, typer.Option("--tail", help=f"{', '.join(TAILS)}.")]
@@ -91,3 +102,39 @@ def parse_weights(text: str) -> str | tuple[float, ...]:
     ('equal', (3.0, 1.0))
     """
     return text if text in WEIGHTINGS else parse_numbers(text, "--weights")
+
+
+def parse_threshold(text: str) -> float | tuple[float, ...]:
+    """Return a threshold, or several of a comma list.
+
+    Examples
+    --------
+    >>> parse_threshold("0.4"), parse_threshold("0.3,0.5")
+    (0.4, (0.3, 0.5))
+    """
+    numbers = parse_numbers(text, "--threshold")
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def parse_class_thresholds(texts: list[str] | None) -> tuple[tuple[str, float], ...]:
+    """Return the classes and thresholds of texts such as ``walk=0.4``; a name may hold ``=`` itself.
+
+    Raises
+    ------
+    ConfigurationError
+        A text without a name or a number.
+
+    Examples
+    --------
+    >>> parse_class_thresholds(["walk=0.4", "a=b=0.2"])
+    (('walk', 0.4), ('a=b', 0.2))
+    """
+    pairs = []
+    for text in texts or ():
+        name, _, number = text.rpartition("=")
+        if not name:
+            raise ConfigurationError(
+                f"--class-threshold {text!r}: no name and number", "for example --class-threshold walk=0.4"
+            )
+        pairs.append((name, parse_numbers(number, "--class-threshold")[0]))
+    return tuple(pairs)

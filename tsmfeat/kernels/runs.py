@@ -172,8 +172,10 @@ def _fill_label_runs(row_offset: Indexes, labels: Labels, scores: Scores, rule: 
     return int(place + 1)
 
 
-def find_threshold_runs(row_offset: Indexes, scores: Scores, background: int, threshold: float, max_gap: int) -> Runs:
-    """Return the runs of rows whose score reaches a threshold, each class on its own (multi-label).
+def find_threshold_runs(
+    row_offset: Indexes, scores: Scores, background: int, thresholds: npt.ArrayLike, max_gap: int
+) -> Runs:
+    """Return the runs of rows whose score reaches its class's threshold, each class on its own (multi-label).
 
     Parameters
     ----------
@@ -183,8 +185,8 @@ def find_threshold_runs(row_offset: Indexes, scores: Scores, background: int, th
         float32 or float64 (N, C + 1); a NaN reaches no threshold.
     background
         A column to ignore.
-    threshold
-        Scores at or above it pass; give it in the scores' own dtype.
+    thresholds
+        A number, or float64 (C + 1,): scores at or above it pass; give it in the scores' own dtype.
     max_gap
         Rows below the threshold that may be bridged within a class; 0 for none.
 
@@ -200,7 +202,7 @@ def find_threshold_runs(row_offset: Indexes, scores: Scores, background: int, th
     >>> found.label.tolist(), found.first_row.tolist(), found.last_row.tolist()
     ([0, 1], [0, 1], [2, 2])
     """
-    rule = (float(threshold), max_gap)
+    rule = (np.array(np.broadcast_to(thresholds, scores.shape[1:]), np.float64), max_gap)
     runs = _allocate_runs(_walk_threshold(row_offset, scores, background, rule, _allocate_runs(0)))
     _walk_threshold(row_offset, scores, background, rule, runs)
     return _sort_runs(runs)
@@ -220,9 +222,11 @@ def _sort_runs(runs: Runs) -> Runs:
 
 
 @njit(cache=True, nogil=True)
-def _walk_threshold(row_offset: Indexes, scores: Scores, background: int, rule: tuple[float, int], runs: Runs) -> int:
+def _walk_threshold(
+    row_offset: Indexes, scores: Scores, background: int, rule: tuple[npt.NDArray[np.float64], int], runs: Runs
+) -> int:
     """Count the runs of each class; fill them where `runs` has room."""
-    threshold, max_gap = rule
+    thresholds, max_gap = rule
     fill = len(runs.label) > 0
     num_runs = 0
     beyond = np.empty(scores.shape[1], np.int64)
@@ -232,7 +236,7 @@ def _walk_threshold(row_offset: Indexes, scores: Scores, background: int, rule: 
         for row in range(row_offset[video], row_offset[video + 1]):
             for label in range(scores.shape[1]):
                 score = scores[row, label]
-                if label == background or not score >= threshold:
+                if label == background or not score >= thresholds[label]:
                     continue
                 if beyond[label] < 0 or row - beyond[label] > max_gap:
                     run_of[label] = num_runs

@@ -209,6 +209,8 @@ class ScoreOptions:
         What is measured beside AP: some of ``tsmfeat.metrics.options.MEASURES``.
     frame_step_seconds
         Length of a row where the measure ``frames`` turns segments into a label a row.
+    transitions
+        Annotations to learn from what changes of label cost the smoothing ``viterbi``; empty: they all cost the same.
 
     Raises
     ------
@@ -230,6 +232,7 @@ class ScoreOptions:
     compare_fusions: bool = False
     measures: tuple[str, ...] = ()
     frame_step_seconds: float = 0.1
+    transitions: str = ""
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""
@@ -300,6 +303,8 @@ class PredictOptions:
         Files for the interval scores, one a heads checkpoint in their order; empty: they are not kept.
     prior
         What is known of whole videos; files of interval scores hold them without it.
+    transitions
+        As in `ScoreOptions`.
 
     Raises
     ------
@@ -322,6 +327,7 @@ class PredictOptions:
     video: VideoOptions = field(default_factory=VideoOptions)
     scores_out: tuple[str, ...] = ()
     prior: PriorOptions = field(default_factory=PriorOptions)
+    transitions: str = ""
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError, did_you_mean
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
-from tsmfeat.localization.localizing import localize
 from tsmfeat.priors.tilting import tilt_intervals
 from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.predictions import Predictions
@@ -30,6 +29,7 @@ from tsmfeat.workflows.prediction_files import (
     require_prediction_output,
     write_prediction_file,
 )
+from tsmfeat.workflows.transitions import localize_with_transitions
 from tsmfeat.workflows.video_priors import GivenPrior, match_prior, read_prior, require_scene_prior
 
 _SILENCE = Silence()
@@ -212,7 +212,7 @@ def _run_heads(heads: _HeadsUsed, opened: OpenedFeatures, options: PredictOption
         if heads.prior is not None:
             prior = match_prior(heads.prior, scores, recorded_counts(path, heads.checkpoints), path, progress)
             scores = tilt_intervals(scores, prior, float(options.prior.gamma))
-        listed.append(localize(scores, options.localization))
+        listed.append(localize_with_transitions(scores, options.localization, options.transitions))
     return fuse_sources(listed, heads.weights, options.fusion)
 
 

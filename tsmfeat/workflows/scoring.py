@@ -17,7 +17,6 @@ from tsmfeat.formats.interval_scores import holds_interval_scores
 from tsmfeat.formats.options import Invalid
 from tsmfeat.formats.reading import read_annotations, read_predictions
 from tsmfeat.heads.checkpoint import HeadsCheckpoint
-from tsmfeat.localization.localizing import localize
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
 from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
@@ -43,6 +42,7 @@ from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_we
 from tsmfeat.workflows.measures import Measured, take_measures
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat.workflows.splits import choose_subset
+from tsmfeat.workflows.transitions import localize_with_transitions
 from tsmfeat.workflows.uncertainty import Entrant, Uncertainty, judge_uncertainty
 from tsmfeat.workflows.video_priors import GivenPrior, Source, match_prior, read_prior, tilt
 
@@ -252,7 +252,10 @@ def _match_priors(
 
 def _localize_all(sources: Sequence[Source], options: ScoreOptions) -> list[Predictions]:
     return [
-        localize(source, options.localization) if isinstance(source, IntervalScores) else source for source in sources
+        localize_with_transitions(source, options.localization, options.transitions)
+        if isinstance(source, IntervalScores)
+        else source
+        for source in sources
     ]
 
 

@@ -1,0 +1,74 @@
+"""Interval scores become segments, with costs for changes of label where annotations are given to learn them from."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.formats.reading import read_annotations
+from tsmfeat.heads.options import HeadOptions
+from tsmfeat.heads.targets import interval_targets
+from tsmfeat.localization.localizing import localize
+from tsmfeat.localization.options import LocalizationOptions
+from tsmfeat.localization.transitions import learn_transition_costs
+from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.predictions import IntervalScores, Predictions
+from tsmfeat.values.vocabulary import Vocabulary
+from tsmfeat.workflows.grids import annotated_seconds, grid_offsets
+from tsmfeat.workflows.splits import choose_training_subset
+
+
+def localize_with_transitions(
+    scores: IntervalScores, options: LocalizationOptions, transitions: str | Path = ""
+) -> Predictions:
+    """Localise, with what changes of label cost by annotations.
+
+    Parameters
+    ----------
+    scores
+        Of one source; its step and vocabulary are those that the costs are learned on.
+    options
+        The rules.
+    transitions
+        Annotations of any known format: their training subset where one is called so, else all; empty: every change
+        costs the same.
+
+    Returns
+    -------
+    Predictions
+
+    Raises
+    ------
+    ConfigurationError
+        Annotations, and a smoothing other than ``viterbi``.
+    TsmfeatError
+        The annotations cannot be read.
+    """
+    if not transitions:
+        return localize(scores, options)
+    truth = choose_training_subset(read_annotations(transitions), "")
+    return localize(scores, options, learn_transitions(truth, scores.vocabulary, scores.step_seconds))
+
+
+def learn_transitions(truth: Annotations, vocabulary: Vocabulary, step_seconds: float) -> npt.NDArray[np.float64]:
+    """Return what changes of label cost on a grid, by how annotated labels follow each other.
+
+    Parameters
+    ----------
+    truth
+        Annotated videos; one without a known duration ends with its last segment.
+    vocabulary
+        C classes of the scores; neighbours of another class count for nothing.
+    step_seconds
+        The grid's step t.
+
+    Returns
+    -------
+    float64 (C + 1, C + 1)
+        As `tsmfeat.localization.transitions.learn_transition_costs` says.
+    """
+    offsets = grid_offsets(annotated_seconds(truth), step_seconds)
+    labels = interval_targets(truth, truth.video_ids, offsets, step_seconds, HeadOptions.min_overlap)
+    named = [vocabulary.id_of(name) if name in vocabulary else -1 for name in truth.vocabulary.names]
+    translated = np.array([*named, vocabulary.background], np.int32)[labels]
+    return learn_transition_costs(offsets, translated, len(vocabulary) + 1)
