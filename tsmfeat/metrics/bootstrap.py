@@ -8,7 +8,14 @@ import numpy.typing as npt
 
 from tsmfeat.metrics.matching import Matching
 from tsmfeat.metrics.options import StatisticsOptions
-from tsmfeat.metrics.resampling import CONFIDENCE, draw_videos, keep_judgeable, resample_scores, shifted_interval
+from tsmfeat.metrics.resampling import (
+    CONFIDENCE,
+    draw_videos,
+    keep_judgeable,
+    nested_list,
+    resample_scores,
+    shifted_interval,
+)
 from tsmfeat.values.annotations import Annotations
 
 
@@ -59,7 +66,7 @@ class Bootstrap:
             "map": self.map.T.tolist(),
             "average_map": list(self.final_score),
             "final_score": list(self.final_score),
-            "ap": np.moveaxis(self.ap, 0, -1).tolist(),
+            "ap": nested_list(np.moveaxis(self.ap, 0, -1)),
             "presence": self.presence.tolist(),
             "bias": self.bias,
         }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.metrics.resampling import CONFIDENCE, ScoreSamples, percentile_interval
+from tsmfeat.metrics.resampling import CONFIDENCE, ScoreSamples, nested_list, percentile_interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +49,7 @@ class Comparison:
             "p_value": self.p_value,
             "is_distinguishable": self.is_distinguishable,
             "class_difference": self.class_difference.tolist(),
-            "class_interval": self.class_interval.T.tolist(),
+            "class_interval": nested_list(self.class_interval.T),
         }
 
 

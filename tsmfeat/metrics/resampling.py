@@ -1,6 +1,7 @@
 """Test sets drawn anew from the videos at hand, and the scores on each of them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -198,3 +199,16 @@ def _point(ordered: Floats, place: Floats) -> Floats:
     low, high = (np.take_along_axis(ordered, index, axis=0)[0] for index in (below, above))
     point: Floats = low + (high - low) * (place - below[0])
     return point
+
+
+def nested_list(values: Floats) -> Any:  # noqa: ANN401 - lists as deep as the array
+    """Return an array as nested lists, None where it is NaN: JSON has no NaN.
+
+    Examples
+    --------
+    >>> nested_list(np.array([[0.5, np.nan]]))
+    [[0.5, None]]
+    """
+    plain = values.astype(object)
+    plain[np.isnan(values)] = None
+    return plain.tolist()
