@@ -142,7 +142,7 @@ OTHERS = {
         "--fusion none --fusion-tiou 0.4 --missing present --union sweep --fusion-sigma 0.7 --fusion-min-score 0.1 "
         "--fusion-max-segments 9 --protocol activitynet --tiou 0.1,0.2 "
         "--subset s --weights 0.6,0.4 --strict --classes c "
-        "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4 "
+        "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4 --diagnosis thumos14 "
         "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u --folds 3 --compare-fusions "
         "--measures frames,ar --frame-step 0.5",
         ScoreOptions(
@@ -154,7 +154,7 @@ OTHERS = {
             (0.6, 0.4),
             True,
             "c",
-            StatisticsOptions(50, ("b.json",), 16, 4),
+            StatisticsOptions(50, ("b.json",), 16, 4, "thumos14"),
             PriorOptions("scenes", "auto", "t.json", "u"),
             SearchOptions(3, 4),
             True,
@@ -274,7 +274,6 @@ ALWAYS_DEFAULT = {
     "score": {
         "fusion.decimals",
         "statistics.default_resamples",
-        "statistics.diagnosis",
         "search.num_candidates",
         *PRIOR_FIXED,
     },

@@ -14,6 +14,7 @@ from tsmfeat.metrics.average_precision import evaluate
 from tsmfeat.metrics.matching import match_predictions
 from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.metrics.resampling import (
+    Population,
     draw_videos,
     keep_judgeable,
     percentile_interval,
@@ -33,7 +34,7 @@ PREDICTION = st.tuples(st.sampled_from([*VIDEOS, OUTSIDE]), st.sampled_from(LABE
 def samples_of(rows, truths, counts, protocol="paper"):
     annotations = annotations_of(truths, VIDEOS, LABELS)
     matching = match_predictions(predictions_of(rows), annotations, protocol_named(protocol), THRESHOLDS)
-    return matching.classes, resample_scores(matching, annotations, np.array(counts, np.uint16))
+    return matching.classes, resample_scores(matching, Population.of(annotations), np.array(counts, np.uint16))
 
 
 # --- the witness ------------------------------------------------------------------------------------------------------
@@ -104,8 +105,21 @@ def test_sixty_four_thresholds_and_many_copies_fit():
 # --- the draws --------------------------------------------------------------------------------------------------------
 
 
+def units(count):
+    return Population.of(annotations_of([], [f"v{k}" for k in range(count)]))
+
+
+def test_pieces_of_one_unit_are_drawn_together():
+    population = Population(annotations_of([], ["a0", "a1", "b0", "a2"]), np.array([0, 0, 1, 0]))
+    counts = draw_videos(population, 5, 100, np.random.default_rng(0))
+    assert (counts[:, 0] == counts[:, 1]).all()
+    assert (counts[:, 0] == counts[:, 3]).all()
+    assert (counts[:, 0] + counts[:, 2] == 5).all()
+    assert (counts[:, 4] == 1).all()
+
+
 def test_each_resample_holds_as_many_videos_as_were_drawn():
-    counts = draw_videos(7, 5, 300, np.random.default_rng(3), outside=0)
+    counts = draw_videos(units(7), 5, 300, np.random.default_rng(3), outside=0)
     assert counts.dtype == np.uint16
     assert counts.shape == (300, 8)
     assert (counts[:, :-1].sum(axis=1) == 5).all()
@@ -115,22 +129,22 @@ def test_each_resample_holds_as_many_videos_as_were_drawn():
 
 
 def test_a_seed_draws_the_same_videos_again():
-    one, other = (draw_videos(9, 9, 20, np.random.default_rng(4)) for _ in range(2))
+    one, other = (draw_videos(units(9), 9, 20, np.random.default_rng(4)) for _ in range(2))
     assert one.tolist() == other.tolist()
-    assert one.tolist() != draw_videos(9, 9, 20, np.random.default_rng(5)).tolist()
+    assert one.tolist() != draw_videos(units(9), 9, 20, np.random.default_rng(5)).tolist()
 
 
 def test_more_draws_than_can_be_counted_are_refused():
     with pytest.raises(InputError, match="65,536 videos"):
-        draw_videos(65_536, 65_536, 1, np.random.default_rng(0))
+        draw_videos(units(3), 65_536, 1, np.random.default_rng(0))
 
 
 def test_resamples_without_truth_are_left_out():
-    annotations = annotations_of([("b", "walk", 0, 1)], VIDEOS, LABELS)
+    population = Population.of(annotations_of([("b", "walk", 0, 1)], VIDEOS, LABELS))
     counts = np.array([[2, 0, 1, 1], [0, 1, 2, 1]], np.uint16)
-    assert keep_judgeable(counts, annotations).tolist() == [[0, 1, 2, 1]]
+    assert keep_judgeable(counts, population).tolist() == [[0, 1, 2, 1]]
     with pytest.raises(InputError, match="no resample"):
-        keep_judgeable(counts[:1], annotations)
+        keep_judgeable(counts[:1], population)
 
 
 # --- intervals --------------------------------------------------------------------------------------------------------

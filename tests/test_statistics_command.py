@@ -1,4 +1,4 @@
-"""`tsmfeat score` with intervals, tests and simulated test sets, as users and their scripts see it."""
+"""`tsmfeat score` with intervals, tests, simulated test sets and a diagnosis, as users and their scripts see it."""
 
 import json
 
@@ -106,3 +106,23 @@ def test_a_rival_that_does_not_exist_is_an_input_error(tmp_path):
 
 def test_numbers_out_of_range_are_refused():
     assert "1 resamples" in call("score", PREDICTED, *TRUTH, "--bootstrap", 1, code=2).output
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("buckets", ["quantiles", "activitynet"])
+def test_a_diagnosis_names_errors_costs_and_hard_truths(buckets):
+    words = ("score", PREDICTED, *TRUTH, "--diagnosis", buckets)
+    found = json.loads(call(*words, "--json").stdout)
+    diagnosis = found["diagnosis"]
+    assert (diagnosis["buckets"], diagnosis["num_truths"]) == (buckets, found["num_annotations"])
+    assert diagnosis["tiou_thresholds"] == found["tiou_thresholds"]
+    assert np.shape(diagnosis["profile"]) == (10, 6)
+    assert [one["characteristic"] for one in diagnosis["sensitivity"]] == ["length", "coverage", "num-instances"]
+    printed = call(*words).stdout.split("outcomes of the first")[1]
+    assert f"{diagnosis['cost'][2]:+.4f}" in printed
+    assert printed.count("normalised mAP") == 4
+    assert max(len(line) for line in printed.splitlines()) <= 80
+
+
+def test_unknown_buckets_are_refused_with_the_nearest():
+    assert "quantiles" in call("score", PREDICTED, *TRUTH, "--diagnosis", "quantile", code=2).output

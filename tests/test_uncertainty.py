@@ -19,11 +19,12 @@ from tsmfeat.metrics.matching import match_predictions
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.paired import adjust_p_values, compare_samples
 from tsmfeat.metrics.protocols import protocol_named
-from tsmfeat.metrics.resampling import ScoreSamples, draw_videos, resample_scores
+from tsmfeat.metrics.resampling import Population, ScoreSamples, draw_videos, resample_scores
 from tsmfeat.metrics.shakeup import simulate_splits
 from tsmfeat.metrics.swapping import count_swaps, merge_ranks, swap_p_value
 
 THRESHOLDS = (0.5, 0.75)
+everyone = Population.of
 
 
 def matched(predictions, annotations):
@@ -31,11 +32,11 @@ def matched(predictions, annotations):
 
 
 def compared(annotations, systems, num_resamples, seed=0):
-    num_videos = len(annotations.video_ids)
-    counts = draw_videos(num_videos, num_videos, num_resamples, np.random.default_rng(seed))
+    population = everyone(annotations)
+    counts = draw_videos(population, population.num_units, num_resamples, np.random.default_rng(seed))
     matchings = [matched(system, annotations) for system in systems]
-    p_value = swap_p_value(*matchings, num_videos, num_resamples, np.random.default_rng(seed))
-    return compare_samples(*(resample_scores(one, annotations, counts) for one in matchings), p_value)
+    p_value = swap_p_value(*matchings, population, num_resamples, np.random.default_rng(seed))
+    return compare_samples(*(resample_scores(one, population, counts) for one in matchings), p_value)
 
 
 # --- intervals --------------------------------------------------------------------------------------------------------
@@ -45,7 +46,9 @@ def test_intervals_hold_the_score_and_narrow_with_the_square_root_of_the_videos(
     widths = []
     for num_videos in (25, 400):
         annotations, (system,) = simulated_set(0, num_videos, [0.6], [1.0])
-        found = bootstrap_intervals(matched(system, annotations), annotations, StatisticsOptions(bootstrap=400))
+        found = bootstrap_intervals(
+            matched(system, annotations), everyone(annotations), StatisticsOptions(bootstrap=400)
+        )
         low, high = found.final_score
         assert low < evaluate(system, annotations, "paper", THRESHOLDS).final_score < high
         assert (found.map[0] < found.map[1]).all()
@@ -57,7 +60,7 @@ def test_a_perfect_file_has_no_spread():
     truths = [("a", "walk", 0, 10), ("b", "run", 0, 10)]
     annotations = annotations_of(truths)
     perfect = predictions_of([(*row, 0.5) for row in truths])
-    found = bootstrap_intervals(matched(perfect, annotations), annotations, StatisticsOptions(bootstrap=50))
+    found = bootstrap_intervals(matched(perfect, annotations), everyone(annotations), StatisticsOptions(bootstrap=50))
     assert found.final_score == (1.0, 1.0)
     assert found.map.tolist() == [[1, 1], [1, 1]]
     assert found.ap.shape == (2, 2, 2)
@@ -69,7 +72,7 @@ def test_a_perfect_file_has_no_spread():
 def test_resamples_without_truth_are_counted():
     annotations = annotations_of([("a", "walk", 0, 10)], videos=["a", "b"])
     matching = matched(predictions_of([("a", "walk", 0, 10, 0.5)]), annotations)
-    found = bootstrap_intervals(matching, annotations, StatisticsOptions(bootstrap=400))
+    found = bootstrap_intervals(matching, everyone(annotations), StatisticsOptions(bootstrap=400))
     assert 60 < found.num_empty < 140  # a quarter
     assert found.presence.tolist() == [1.0]
 
@@ -78,8 +81,8 @@ def test_reports_are_json():
     annotations, systems = simulated_set(1, 12, [0.5, 0.6])
     matchings = [matched(system, annotations) for system in systems]
     options = StatisticsOptions(bootstrap=30, split_bootstrap=5)
-    intervals = bootstrap_intervals(matchings[0], annotations, options).to_dict()
-    splits = simulate_splits(matchings, annotations, options).to_dict()
+    intervals = bootstrap_intervals(matchings[0], everyone(annotations), options).to_dict()
+    splits = simulate_splits(matchings, everyone(annotations), options).to_dict()
     comparison = compared(annotations, systems, 30).to_dict()
     for found in (intervals, splits, comparison):
         assert json.loads(json.dumps(found)) == found
@@ -149,15 +152,30 @@ def test_the_p_value_of_two_videos_by_hand():
     annotations = annotations_of(truths)
     right, wrong = ([(*row[:2], row[2] + move, row[3] + move, 0.5) for row in truths] for move in (0, 50))
     matchings = [matched(predictions_of(rows), annotations) for rows in (right, wrong)]
-    assert swap_p_value(*matchings, 2, 4000, np.random.default_rng(0)) == pytest.approx(0.5, abs=0.03)
+    assert swap_p_value(*matchings, everyone(annotations), 4000, np.random.default_rng(0)) == pytest.approx(
+        0.5, abs=0.03
+    )
 
 
 def test_bent_scores_change_no_p_value():
-    annotations, systems = simulated_set(8, 15, (0.6, 0.7), (1.0, 1.0))
-    _, bent = simulated_set(8, 15, (0.6, 0.7), (1.0, 9.0))
-    plain, other = (swap_p_value(*(matched(one, annotations) for one in pair), 15, 100, np.random.default_rng(0))
-                    for pair in (systems, bent))  # fmt: skip
-    assert plain == other
+    found = []
+    for scales in ((1.0, 1.0), (1.0, 9.0)):
+        annotations, systems = simulated_set(8, 15, (0.6, 0.7), scales)
+        pair = [matched(one, annotations) for one in systems]
+        found.append(swap_p_value(*pair, everyone(annotations), 100, np.random.default_rng(0)))
+    assert found[0] == found[1]
+
+
+def test_pieces_of_one_video_are_swapped_together():
+    # Four pieces of two videos: two tosses, not four, decide. Half of them leave or reverse the whole difference.
+    truths = [(name, "walk", 0, 10) for name in ("a0", "a1", "b0", "b1")]
+    annotations = annotations_of(truths)
+    right, wrong = ([(*row[:2], row[2] + move, row[3] + move, 0.5) for row in truths] for move in (0, 50))
+    matchings = [matched(predictions_of(rows), annotations) for rows in (right, wrong)]
+    pieces = Population(annotations, np.array([0, 0, 1, 1]))
+    for population, expected in ((pieces, 1 / 2), (everyone(annotations), 1 / 8)):
+        found = swap_p_value(*matchings, population, 4000, np.random.default_rng(0))
+        assert found == pytest.approx(expected, abs=0.03)
 
 
 def test_both_witnesses_are_needed_to_tell_two_files_apart():
@@ -198,14 +216,14 @@ def test_flips_equal_the_twin_and_are_symmetric():
     annotations, systems = simulated_set(5, 25, [0.6, 0.65, 0.7], [1.0] * 3)
     matchings = [matched(system, annotations) for system in systems]
     options = StatisticsOptions(bootstrap=150, split_bootstrap=8, seed=2)
-    found = simulate_splits(matchings, annotations, options)
-    random = np.random.default_rng(2)
+    found = simulate_splits(matchings, everyone(annotations), options)
+    population, random = everyone(annotations), np.random.default_rng(2)
     public, private = (
         np.stack(
-            [resample_scores(one, annotations, counts).final_score for one in matchings],
+            [resample_scores(one, population, counts).final_score for one in matchings],
             axis=1,
         )
-        for counts in (draw_videos(25, 8, 150, random, outside=0) for _ in range(2))
+        for counts in (draw_videos(population, 8, 150, random, outside=0) for _ in range(2))
     )
     for one in range(3):
         for other in range(3):
@@ -220,7 +238,7 @@ def test_more_videos_move_a_ranking_less():
     annotations, systems = simulated_set(6, 60, [0.5, 0.7])
     matchings = [matched(system, annotations) for system in systems]
     few, many = (
-        simulate_splits(matchings, annotations, StatisticsOptions(bootstrap=300, split_bootstrap=count))
+        simulate_splits(matchings, everyone(annotations), StatisticsOptions(bootstrap=300, split_bootstrap=count))
         for count in (4, 200)  # more than there are: new videos of the same kind
     )
     assert few.flips[0, 1] > 0.1
@@ -233,7 +251,7 @@ def test_more_videos_move_a_ranking_less():
 def test_equal_sources_share_the_first_place_and_never_flip():
     annotations, (system,) = simulated_set(7, 20, [0.6], [1.0])
     matching = matched(system, annotations)
-    found = simulate_splits([matching] * 2, annotations, StatisticsOptions(split_bootstrap=5))
+    found = simulate_splits([matching] * 2, everyone(annotations), StatisticsOptions(split_bootstrap=5))
     assert found.first_share.tolist() == [0.5, 0.5]
     assert found.flips.tolist() == [[0, 0], [0, 0]]
     assert found.winner_kept == 1.0
@@ -245,15 +263,15 @@ def test_detections_outside_do_not_count_on_a_split_but_do_in_an_interval():
     annotations = annotations_of(truths)
     matching = matched(predictions_of([("z", "walk", 0, 1, 0.9), *((*row, 0.5) for row in truths)]), annotations)
     options = StatisticsOptions(bootstrap=20, split_bootstrap=2)
-    assert simulate_splits([matching], annotations, options).interval.tolist() == [[1.0], [1.0]]
-    assert bootstrap_intervals(matching, annotations, options).final_score == pytest.approx((2 / 3, 2 / 3))
+    assert simulate_splits([matching], everyone(annotations), options).interval.tolist() == [[1.0], [1.0]]
+    assert bootstrap_intervals(matching, everyone(annotations), options).final_score == pytest.approx((2 / 3, 2 / 3))
 
 
 def test_sets_without_truth_are_refused_only_if_there_is_no_other():
     annotations = annotations_of([("a", "walk", 0, 10)], videos=["a", *(f"empty{k}" for k in range(999))])
     matching = matched(predictions_of([]), annotations)
     with pytest.raises(InputError, match="no resample"):
-        simulate_splits([matching], annotations, StatisticsOptions(bootstrap=2, split_bootstrap=1))
+        simulate_splits([matching], everyone(annotations), StatisticsOptions(bootstrap=2, split_bootstrap=1))
 
 
 # --- options ----------------------------------------------------------------------------------------------------------

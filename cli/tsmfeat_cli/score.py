@@ -9,7 +9,7 @@ import typer
 from tsmfeat.errors import IncompleteError
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.options import LocalizationOptions
-from tsmfeat.metrics.options import MEASURES, StatisticsOptions
+from tsmfeat.metrics.options import BUCKETS, MEASURES, StatisticsOptions
 from tsmfeat.metrics.protocols import PROTOCOLS
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.options import ScoreOptions, SearchOptions
@@ -113,6 +113,12 @@ def command(
     seed: Annotated[
         int, typer.Option("--seed", help="Of resamples, and of the candidates of --weights learned.")
     ] = StatisticsOptions.seed,
+    diagnosis: Annotated[
+        str,
+        typer.Option(
+            "--diagnosis", help=f"Kinds of errors, their costs, and hard truths by buckets: {', '.join(BUCKETS)}."
+        ),
+    ] = StatisticsOptions.diagnosis,
     video_prior: VideoPrior = PriorOptions.video_prior,
     gamma: Gamma = str(PriorOptions.gamma),
     prior_annotations: PriorAnnotations = PriorOptions.prior_annotations,
@@ -172,7 +178,7 @@ def command(
         parse_weights(weights),
         strict,
         classes,
-        StatisticsOptions(bootstrap, tuple(str(path) for path in compare or ()), split_bootstrap, seed),
+        StatisticsOptions(bootstrap, tuple(str(path) for path in compare or ()), split_bootstrap, seed, diagnosis),
         PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset),
         SearchOptions(folds, seed),
         compare_fusions,

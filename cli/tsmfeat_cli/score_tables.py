@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tsmfeat_cli.diagnosis_tables import describe_diagnosis
 from tsmfeat_cli.measure_tables import describe_measures
 from tsmfeat_cli.statistics_tables import describe_uncertainty
 
@@ -49,7 +50,9 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
         lines += describe_learning(report.learned, report.sources)
     if report.fusions:
         lines += ["", *_fusion_table(report)]
-    return "\n".join([*lines, *describe_measures(report), *describe_uncertainty(report)])
+    lines += [*describe_measures(report), *describe_uncertainty(report)]
+    diagnosis = report.uncertainty.diagnosis
+    return "\n".join([*lines, *([] if diagnosis is None else describe_diagnosis(diagnosis))])
 
 
 def _describe_prior(prior: "PriorReport") -> str:

@@ -81,7 +81,7 @@ def _list_classes(title: str, changes: Sequence[tuple[float, str]]) -> list[str]
         return []
     named = [f"{name} {value:+.3f}" for value, name in changes[:_NUM_CLASSES_SHOWN]]
     rest = len(changes) - len(named)
-    return _wrapped(f"  {title} {len(changes)} classes: " + ", ".join(named) + (f" and {rest} more" if rest else ""))
+    return wrap_lines(f"  {title} {len(changes)} classes: " + ", ".join(named) + (f" and {rest} more" if rest else ""))
 
 
 def _split_lines(found: "SplitBootstrap", names: Sequence[str]) -> list[str]:
@@ -119,7 +119,7 @@ def _verdict_lines(found: "SplitBootstrap", letters: Sequence[str]) -> list[str]
     verdict = f"not distinguishable on {found.num_videos:,} videos: {', '.join(alike)}" if alike else ""
     every = f"every two are distinguishable on {found.num_videos:,} videos"
     kept = f"the first of one set is the first of the other in {found.winner_kept:.1%} of the pairs"
-    return [*_wrapped(verdict or every), *_wrapped(kept)]
+    return [*wrap_lines(verdict or every), *wrap_lines(kept)]
 
 
 def _letter(place: int) -> str:
@@ -130,5 +130,6 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME_WIDTH else "..." + name[3 - _NAME_WIDTH :]
 
 
-def _wrapped(text: str) -> list[str]:
+def wrap_lines(text: str) -> list[str]:
+    """Return the lines of a sentence, each but the first indented."""
     return textwrap.wrap(text, _WIDTH, subsequent_indent="    ", break_long_words=False)

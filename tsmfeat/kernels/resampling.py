@@ -37,22 +37,20 @@ class RankedHits(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def count_draws(drawn: Indexes, num_videos: int, counts: Counts) -> None:
-    """Count how often each video was drawn, row by row.
+def count_draws(drawn: Indexes, counts: Counts) -> None:
+    """Count how often each place was drawn, row by row.
 
     Parameters
     ----------
     drawn
-        int64 (B, n): indexes of videos.
-    num_videos
-        N: every index lies in ``0..N - 1``.
+        int64 (B, n).
     counts
-        uint16 (B, N + 1): zeros, filled in the first N places of a row.
+        uint16 (B, more than any place): raised by one for each draw.
 
     Examples
     --------
     >>> counts = np.zeros((1, 4), np.uint16)
-    >>> count_draws(np.array([[2, 0, 2]]), 3, counts)
+    >>> count_draws(np.array([[2, 0, 2]]), counts)
     >>> counts.tolist()
     [[1, 0, 2, 0]]
     """

@@ -10,13 +10,13 @@ from tsmfeat.metrics.matching import Matching
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.resampling import (
     CONFIDENCE,
+    Population,
     draw_videos,
     keep_judgeable,
     nested_list,
     resample_scores,
     shifted_interval,
 )
-from tsmfeat.values.annotations import Annotations
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Bootstrap:
         }
 
 
-def bootstrap_intervals(matching: Matching, annotations: Annotations, options: StatisticsOptions) -> Bootstrap:
+def bootstrap_intervals(matching: Matching, population: Population, options: StatisticsOptions) -> Bootstrap:
     """Resample the videos with replacement, and see how far the score moves.
 
     The videos are what a test set draws; segments of one video are no independent witnesses. Each resample holds as
@@ -82,9 +82,9 @@ def bootstrap_intervals(matching: Matching, annotations: Annotations, options: S
     Parameters
     ----------
     matching
-        Predictions matched to the annotations.
-    annotations
-        The same ones.
+        Predictions matched to the annotations of the population.
+    population
+        What is drawn from.
     options
         Number of resamples, and the seed.
 
@@ -104,17 +104,16 @@ def bootstrap_intervals(matching: Matching, annotations: Annotations, options: S
     not count there, as in an evaluation of its videos.
     """
     random = np.random.default_rng(options.seed)
-    num_videos = len(annotations.video_ids)
-    drawn = draw_videos(num_videos, num_videos, options.num_resamples, random)
-    counts = keep_judgeable(drawn, annotations)
-    samples = resample_scores(matching, annotations, counts)
+    drawn = draw_videos(population, population.num_units, options.num_resamples, random)
+    counts = keep_judgeable(drawn, population)
+    samples = resample_scores(matching, population, counts)
     finals = samples.final_score
     low, high = shifted_interval(finals, samples.measured_score).tolist()
     return Bootstrap(
         num_resamples=len(drawn),
         num_empty=len(drawn) - len(counts),
         seed=options.seed,
-        num_videos=num_videos,
+        num_videos=population.num_units,
         map=shifted_interval(samples.map, samples.measured.mean(axis=0)),
         final_score=(low, high),
         ap=shifted_interval(samples.ap, samples.measured),

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from tsmfeat.errors import InputError
 from tsmfeat.kernels.resampling import RankedHits, count_draws, resampled_precisions
-from tsmfeat.metrics.matching import Matching
+from tsmfeat.metrics.matching import Indexes, Matching
 from tsmfeat.metrics.options import MAX_VIDEOS_DRAWN
 from tsmfeat.values.annotations import Annotations
 
@@ -17,6 +17,41 @@ Counts = npt.NDArray[np.uint16]
 
 CONFIDENCE = 0.95
 _TAILS = (0.025, 0.975)
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """What test sets are drawn from.
+
+    Parameters
+    ----------
+    annotations
+        Of N videos.
+    unit
+        int64 (N,): what is drawn as one, from 0 up without gaps: each video by itself, or all the pieces that a video
+        was cut into, which are no independent witnesses.
+
+    Examples
+    --------
+    >>> from tsmfeat.values.segments import Segments
+    >>> from tsmfeat.values.vocabulary import Vocabulary
+    >>> none = Vocabulary(())
+    >>> Population.of(Annotations(("a", "b"), none, Segments.empty(), [9.0, 9.0], ("", ""), [-1, -1], none)).num_units
+    2
+    """
+
+    annotations: Annotations
+    unit: Indexes
+
+    @staticmethod
+    def of(annotations: Annotations) -> "Population":
+        """Return the population in which each video is drawn by itself."""
+        return Population(annotations, np.arange(len(annotations.video_ids)))
+
+    @property
+    def num_units(self) -> int:
+        """What can be drawn."""
+        return int(self.unit.max()) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +89,14 @@ class ScoreSamples:
 
 
 def draw_videos(
-    num_videos: int, num_drawn: int, num_resamples: int, random: np.random.Generator, outside: int = 1
+    population: Population, num_drawn: int, num_resamples: int, random: np.random.Generator, outside: int = 1
 ) -> Counts:
-    """Draw videos with replacement, again and again.
+    """Draw units with replacement, again and again.
 
     Parameters
     ----------
-    num_videos
-        N annotated videos, each as likely as another.
+    population
+        N annotated videos in units, each unit as likely as another.
     num_drawn
         Draws a resample.
     num_resamples
@@ -81,28 +116,23 @@ def draw_videos(
     ------
     InputError
         More draws than can be counted.
-
-    Examples
-    --------
-    >>> draw_videos(1, 3, 2, np.random.default_rng(0)).tolist()
-    [[3, 1], [3, 1]]
     """
     if num_drawn > MAX_VIDEOS_DRAWN:
         raise InputError(
             f"{num_drawn:,} videos; resamples of at most {MAX_VIDEOS_DRAWN:,} can be drawn", "select a subset"
         )
-    counts = np.zeros((num_resamples, num_videos + 1), np.uint16)
-    counts[:, -1] = outside
-    count_draws(random.integers(0, num_videos, (num_resamples, num_drawn)), num_videos, counts)
-    return counts
+    drawn = np.zeros((num_resamples, population.num_units + 1), np.uint16)
+    count_draws(random.integers(0, population.num_units, (num_resamples, num_drawn)), drawn)
+    drawn[:, -1] = outside
+    return drawn[:, [*population.unit, -1]]
 
 
-def resample_scores(matching: Matching, annotations: Annotations, counts: Counts) -> ScoreSamples:
+def resample_scores(matching: Matching, population: Population, counts: Counts) -> ScoreSamples:
     """Score every resample without matching again: hits never depend on other videos.
 
     Parameters
     ----------
-    matching, annotations
+    matching, population
         What was matched, and to what.
     counts
         uint16 (B, N + 1), as `draw_videos` returns them.
@@ -113,7 +143,7 @@ def resample_scores(matching: Matching, annotations: Annotations, counts: Counts
         Each as if the copies of a video were videos of their own: equal to the evaluation of files written so. A class
         without truth in a resample does not count there, as it would not in those files.
     """
-    truth_video = annotations.segments.video[matching.truth_rows]
+    truth_video = population.annotations.segments.video[matching.truth_rows]
     ranked = RankedHits(matching.hits, matching.video, matching.offset, truth_video, matching.truth_offset)
     num_thresholds = len(matching.tiou_thresholds)
     once = np.ones((1, counts.shape[1]), np.uint16)
@@ -122,7 +152,7 @@ def resample_scores(matching: Matching, annotations: Annotations, counts: Counts
     )
 
 
-def keep_judgeable(counts: Counts, annotations: Annotations) -> Counts:
+def keep_judgeable(counts: Counts, population: Population) -> Counts:
     """Return the resamples that hold any truth; on the others there is no score.
 
     Raises
@@ -136,11 +166,11 @@ def keep_judgeable(counts: Counts, annotations: Annotations) -> Counts:
     >>> from tsmfeat.values.vocabulary import Vocabulary
     >>> one = Segments([1], [0], [0.0], [1.0], [1.0])
     >>> truth = Annotations(("a", "b"), Vocabulary(("run",)), one, [9.0, 9.0], ("", ""), [-1, -1], Vocabulary(()))
-    >>> keep_judgeable(np.array([[2, 0, 1], [1, 1, 1]], np.uint16), truth).tolist()
+    >>> keep_judgeable(np.array([[2, 0, 1], [1, 1, 1]], np.uint16), Population.of(truth)).tolist()
     [[1, 1, 1]]
     """
-    has_truth = np.bincount(annotations.segments.video, minlength=len(annotations.video_ids)) > 0
-    kept = counts[(counts[:, :-1][:, has_truth] > 0).any(axis=1)]
+    num_truths = np.bincount(population.annotations.segments.video, minlength=len(population.unit))
+    kept = counts[(counts[:, :-1][:, num_truths > 0] > 0).any(axis=1)]
     if len(kept) == 0:
         raise InputError("no resample of the videos holds any truth", "draw more videos, or more resamples")
     return kept

@@ -9,8 +9,14 @@ import numpy.typing as npt
 
 from tsmfeat.metrics.matching import Matching
 from tsmfeat.metrics.options import StatisticsOptions
-from tsmfeat.metrics.resampling import Counts, draw_videos, keep_judgeable, percentile_interval, resample_scores
-from tsmfeat.values.annotations import Annotations
+from tsmfeat.metrics.resampling import (
+    Counts,
+    Population,
+    draw_videos,
+    keep_judgeable,
+    percentile_interval,
+    resample_scores,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,7 +80,7 @@ class SplitBootstrap:
 
 
 def simulate_splits(
-    matchings: Sequence[Matching], annotations: Annotations, options: StatisticsOptions
+    matchings: Sequence[Matching], population: Population, options: StatisticsOptions
 ) -> SplitBootstrap:
     """Draw a public and a private test set of n videos, again and again, and rank sources on both.
 
@@ -85,8 +91,8 @@ def simulate_splits(
     ----------
     matchings
         Each source matched to the annotations by itself.
-    annotations
-        The same ones.
+    population
+        What is drawn from.
     options
         Videos a set, number of pairs of sets, and the seed.
 
@@ -100,10 +106,10 @@ def simulate_splits(
         No truth in any set.
     """
     random = np.random.default_rng(options.seed)
-    public, private = (_draw_sets(annotations, options, random) for _ in range(2))
+    public, private = (_draw_sets(population, options, random) for _ in range(2))
     num_splits = min(len(public), len(private))
     counts = np.concatenate([public[:num_splits], private[:num_splits]])
-    samples = [resample_scores(one, annotations, counts) for one in matchings]
+    samples = [resample_scores(one, population, counts) for one in matchings]
     scores = np.stack([one.final_score for one in samples], axis=1)
     ranks = 1 + (scores[:, None, :] > scores[:, :, None]).sum(axis=2)
     first = ranks == 1
@@ -120,10 +126,9 @@ def simulate_splits(
     )
 
 
-def _draw_sets(annotations: Annotations, options: StatisticsOptions, random: np.random.Generator) -> Counts:
-    num_videos = len(annotations.video_ids)
-    drawn = draw_videos(num_videos, options.split_bootstrap, options.num_resamples, random, outside=0)
-    return keep_judgeable(drawn, annotations)  # the rare sets without truth are not drawn, as it were
+def _draw_sets(population: Population, options: StatisticsOptions, random: np.random.Generator) -> Counts:
+    drawn = draw_videos(population, options.split_bootstrap, options.num_resamples, random, outside=0)
+    return keep_judgeable(drawn, population)  # the rare sets without truth are not drawn, as it were
 
 
 def _flip_shares(public: Floats, private: Floats) -> Floats:

@@ -5,13 +5,15 @@ import numpy.typing as npt
 
 from tsmfeat.kernels.resampling import RankedHits, resampled_precisions
 from tsmfeat.metrics.matching import Indexes, Matching
-from tsmfeat.metrics.resampling import Counts, Floats, ScoreSamples
+from tsmfeat.metrics.resampling import Counts, Floats, Population, ScoreSamples
 
 # Equal differences must count as equal, in whatever order their parts were added up.
 _ROUNDING = 1e-12
 
 
-def swap_p_value(one: Matching, other: Matching, num_videos: int, num_swaps: int, random: np.random.Generator) -> float:
+def swap_p_value(
+    one: Matching, other: Matching, population: Population, num_swaps: int, random: np.random.Generator
+) -> float:
     """Return the two-sided p-value of a difference of final scores: a paired randomisation test over videos.
 
     If neither system is the better one, then of each video it is chance which file holds which predictions. So they
@@ -22,8 +24,8 @@ def swap_p_value(one: Matching, other: Matching, num_videos: int, num_swaps: int
     ----------
     one, other
         Matchings of two files to the same annotations.
-    num_videos
-        N annotated videos. Detections outside them are exchanged together.
+    population
+        Those of N videos; units are exchanged as a whole. Detections outside them are exchanged together.
     num_swaps
         Tosses.
     random
@@ -44,7 +46,9 @@ def swap_p_value(one: Matching, other: Matching, num_videos: int, num_swaps: int
     On simulated pairs of equal systems it rejected at 5 % in 4 to 7 % of 500 trials each (16 to 200 videos, 4 to 26
     classes, equal scales and scores raised to the eighth power); the sign of resampled differences in 4 to 10 %.
     """
-    swapped = random.integers(0, 2, (num_swaps, num_videos + 1)).astype(np.uint16)
+    num_videos = len(population.unit)
+    tosses = random.integers(0, 2, (num_swaps, population.num_units + 1)).astype(np.uint16)
+    swapped = tosses[:, [*population.unit, -1]]
     merged = merge_ranks(one, other, num_videos)
     num_thresholds = len(one.tiou_thresholds)
     unchanged = np.zeros((1, num_videos + 1), np.uint16)

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.metrics.bootstrap import Bootstrap, bootstrap_intervals
+from tsmfeat.metrics.diagnosis import Diagnosis, diagnose
 from tsmfeat.metrics.matching import Matching, match_predictions
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.paired import Comparison, adjust_p_values, compare_samples
 from tsmfeat.metrics.protocols import protocol_named
-from tsmfeat.metrics.resampling import draw_videos, keep_judgeable, resample_scores, shifted_interval
+from tsmfeat.metrics.resampling import Population, draw_videos, keep_judgeable, resample_scores, shifted_interval
 from tsmfeat.metrics.shakeup import SplitBootstrap, simulate_splits
 from tsmfeat.metrics.swapping import swap_p_value
 from tsmfeat.values.annotations import Annotations
@@ -91,12 +92,15 @@ class Uncertainty:
         Rankings on simulated test sets.
     split_names
         The sources ranked there.
+    diagnosis
+        Kinds of errors and hard truths.
     """
 
     bootstrap: Bootstrap | None = None
     rivalry: Rivalry | None = None
     splits: SplitBootstrap | None = None
     split_names: tuple[str, ...] = ()
+    diagnosis: Diagnosis | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that were asked for, for the JSON object of ``tsmfeat score --json``."""
@@ -107,6 +111,8 @@ class Uncertainty:
             found["comparison"] = self.rivalry.to_dict()
         if self.splits is not None:
             found["split_bootstrap"] = {"sources": list(self.split_names), **self.splits.to_dict()}
+        if self.diagnosis is not None:
+            found["diagnosis"] = self.diagnosis.to_dict()
         return found
 
 
@@ -133,18 +139,26 @@ def judge_uncertainty(
     Uncertainty
     """
     asked = options.statistics
+    diagnosis = _diagnose(scored, truth, options) if asked.diagnosis else None
     if not (asked.bootstrap or asked.compare or asked.split_bootstrap):
-        return Uncertainty()
+        return Uncertainty(diagnosis=diagnosis)
     entrants = [scored, *rivals, *(parts if asked.split_bootstrap else ())]
     matchings = [_match(entrant.predictions, truth, options) for entrant in entrants]
     names = tuple(entrant.name for entrant in entrants)
     num_tested = 1 + len(rivals)
+    population = Population.of(truth)
     return Uncertainty(
-        bootstrap_intervals(matchings[0], truth, asked) if asked.bootstrap else None,
-        _compare(names[:num_tested], matchings[:num_tested], truth, asked) if rivals else None,
-        simulate_splits(matchings, truth, asked) if asked.split_bootstrap else None,
+        bootstrap_intervals(matchings[0], population, asked) if asked.bootstrap else None,
+        _compare(names[:num_tested], matchings[:num_tested], population, asked) if rivals else None,
+        simulate_splits(matchings, population, asked) if asked.split_bootstrap else None,
         names,
+        diagnosis,
     )
+
+
+def _diagnose(scored: Entrant, truth: Annotations, options: ScoreOptions) -> Diagnosis:
+    thresholds = options.tiou_thresholds or protocol_named(options.protocol).tiou_thresholds
+    return diagnose(scored.predictions, truth, thresholds, options.statistics.diagnosis)
 
 
 def _match(predictions: Predictions, truth: Annotations, options: ScoreOptions) -> Matching:
@@ -152,13 +166,13 @@ def _match(predictions: Predictions, truth: Annotations, options: ScoreOptions) 
 
 
 def _compare(
-    names: tuple[str, ...], matchings: Sequence[Matching], truth: Annotations, asked: StatisticsOptions
+    names: tuple[str, ...], matchings: Sequence[Matching], population: Population, asked: StatisticsOptions
 ) -> Rivalry:
-    num_videos, random = len(truth.video_ids), np.random.default_rng(asked.seed)
-    drawn = draw_videos(num_videos, num_videos, asked.num_resamples, random)
-    counts = keep_judgeable(drawn, truth)
-    samples = [resample_scores(matching, truth, counts) for matching in matchings]
-    p_values = [swap_p_value(matchings[0], other, num_videos, asked.num_resamples, random) for other in matchings[1:]]
+    random = np.random.default_rng(asked.seed)
+    drawn = draw_videos(population, population.num_units, asked.num_resamples, random)
+    counts = keep_judgeable(drawn, population)
+    samples = [resample_scores(matching, population, counts) for matching in matchings]
+    p_values = [swap_p_value(matchings[0], other, population, asked.num_resamples, random) for other in matchings[1:]]
     comparisons = tuple(compare_samples(samples[0], *pair) for pair in zip(samples[1:], p_values, strict=True))
     intervals = [shifted_interval(one.final_score, one.measured_score) for one in samples]
     return Rivalry(
