@@ -9,18 +9,17 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, chain
-from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.formats.activitynet_decoding import (
-    Detection,
-    Instance,
     SceneScore,
+    SegmentColumns,
     decode_annotations,
     decode_predictions,
+    gather_columns,
 )
 from tsmfeat.formats.activitynet_encoding import encode_annotations, encode_predictions
 from tsmfeat.formats.content import write_content
@@ -70,10 +69,9 @@ def read_annotations(path: Path | str, invalid: Invalid = "drop", classes: Vocab
     source = checked_source(path, invalid)
     content, problems = decode_annotations(source, list_repeated=invalid == "error")
     videos = content.database
-    blocks = {f"database[{name!r}].annotations": video.annotations for name, video in videos.items()}
-    rows = list(chain.from_iterable(blocks.values()))
-    place_of = _placer(blocks)
-    names, segments = _columns(rows, blocks, np.ones(len(rows)))
+    columns = gather_columns(video.annotations for video in videos.values())
+    place_of = _placer((f"database[{name!r}].annotations" for name in videos), columns.counts)
+    names, segments = columns.names, _segments(columns)
     problems += list_nameless(names, segments, place_of)
     vocabulary, segments = impose_classes(names, segments, classes, place_of, problems)
     segments, num_dropped = judge_segments(segments, place_of, invalid, problems)
@@ -115,11 +113,9 @@ def read_predictions(path: Path | str, invalid: Invalid = "drop") -> Predictions
     """
     source = checked_source(path, invalid)
     content, problems = decode_predictions(source, list_repeated=invalid == "error")
-    video_ids = tuple(dict.fromkeys(chain(content.results, content.scenes)))
-    blocks = {f"results[{name!r}]": rows for name, rows in content.results.items()}
-    rows = list(chain.from_iterable(blocks.values()))
-    place_of = _placer(blocks)
-    names, segments = _columns(rows, blocks, np.fromiter(map(attrgetter("score"), rows), np.float64, len(rows)))
+    video_ids = tuple(dict.fromkeys(chain(content.video_ids, content.scenes)))
+    place_of = _placer((f"results[{name!r}]" for name in content.video_ids), content.detections.counts)
+    names, segments = content.detections.names, _segments(content.detections)
     problems += list_nameless(names, segments, place_of)
     problems += list_nan_scores(segments, place_of, invalid)
     segments, num_dropped = judge_segments(segments, place_of, invalid, problems)
@@ -158,25 +154,18 @@ def write_annotations(annotations: Annotations, path: Path | str) -> None:
     write_content(Path(path), encode_annotations(annotations))
 
 
-def _columns(
-    rows: Sequence[Instance] | Sequence[Detection], blocks: Mapping[str, Sequence[object]], score: Floats
-) -> tuple[tuple[str, ...], Segments]:
-    labels = list(map(attrgetter("label"), rows))
-    id_of = {name: index for index, name in enumerate(dict.fromkeys(labels))}
-    label = np.fromiter(map(id_of.__getitem__, labels), np.int32, len(rows))
-    ends = np.fromiter(chain.from_iterable(map(attrgetter("segment"), rows)), np.float64, 2 * len(rows))
-    counts = [len(block) for block in blocks.values()]
-    video = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    return tuple(id_of), Segments(video, label, ends[::2], ends[1::2], score)
+def _segments(columns: SegmentColumns) -> Segments:
+    video = np.repeat(np.arange(len(columns.counts), dtype=np.int32), columns.counts)
+    return Segments(video, columns.label, columns.ends[::2], columns.ends[1::2], columns.score)
 
 
-def _placer(blocks: Mapping[str, Sequence[object]]) -> PlaceOf:
-    places = list(blocks)
-    first_rows = list(accumulate((len(block) for block in blocks.values()), initial=0))
+def _placer(places: Iterable[str], counts: Sequence[int]) -> PlaceOf:
+    named = list(places)
+    first_rows = list(accumulate(counts, initial=0))
 
     def place_of(row: int) -> str:
         block = bisect_right(first_rows, row) - 1
-        return f"{places[block]}[{row - first_rows[block]}]"
+        return f"{named[block]}[{row - first_rows[block]}]"
 
     return place_of
 

@@ -1,10 +1,15 @@
 """Bytes of ActivityNet JSON to typed records: fast where all is well, careful where a place must be named."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from tsmfeat.errors import InputError
 from tsmfeat.formats.content import read_content
@@ -49,16 +54,49 @@ class AnnotationFile(msgspec.Struct):
     database: dict[str, AnnotatedVideo]
 
 
-class PredictionFile(msgspec.Struct):
-    """Detections by video id, with scenes where there are any."""
+class _PredictionFile(msgspec.Struct):
+    """Predictions of which the detections are still text."""
 
-    results: dict[str, list[Detection]]
+    results: dict[str, msgspec.Raw]
     scenes: dict[str, list[SceneScore]] = {}
 
 
-_File = TypeVar("_File", AnnotationFile, PredictionFile)
+class SegmentColumns(NamedTuple):
+    """Segments of many videos, a place of every array each.
+
+    Attributes
+    ----------
+    counts
+        Rows of each video, in order.
+    names
+        Labels by first appearance.
+    label
+        int32 (R,): index into `names`.
+    ends
+        float64 (2R,): start and end in turn.
+    score
+        float64 (R,): 1 where none is told.
+    """
+
+    counts: list[int]
+    names: tuple[str, ...]
+    label: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.float64]
+    score: npt.NDArray[np.float64]
+
+
+class PredictionFile(NamedTuple):
+    """Detections of the videos, with scenes where there are any."""
+
+    video_ids: tuple[str, ...]
+    detections: SegmentColumns
+    scenes: dict[str, list[SceneScore]]
+
+
 _Row = TypeVar("_Row", Instance, Detection, SceneScore)
 
+# Rows held as objects at a time: as many as the processor's cache holds, and few beside a file of millions.
+_BATCH_ROWS = 4096
 # In place of a row that failed: its problem refuses the file, and those after it keep their numbers.
 _BLANK: dict[type[Any], Any] = {
     Instance: Instance("blank", (0.0, 1.0)),
@@ -66,6 +104,8 @@ _BLANK: dict[type[Any], Any] = {
     SceneScore: SceneScore("blank", 0.0),
 }
 _MOST_SHOWN = 80
+# Bare NaN, 1e999, or a true problem.
+_NOT_FAST = (msgspec.MsgspecError, ValueError, RecursionError)
 _JSON_NAMES = {dict: "an object", list: "an array", str: "a text", bool: "true or false", type(None): "null"}
 
 
@@ -79,7 +119,14 @@ def decode_annotations(path: Path, list_repeated: bool) -> tuple[AnnotationFile,
     InputError
         Unreadable, not JSON, or not an annotation file.
     """
-    return _decode(path, AnnotationFile, _annotations_from, list_repeated)
+    content = read_content(path, "a JSON object")
+    if not list_repeated:
+        try:
+            return msgspec.json.decode(content, type=AnnotationFile), []
+        except _NOT_FAST:
+            pass  # the careful way tells, and names the place
+    value, problems = _parse(path, content, list_repeated)
+    return _annotations_from(path, value, problems), problems
 
 
 def decode_predictions(path: Path, list_repeated: bool) -> tuple[PredictionFile, list[str]]:
@@ -90,21 +137,65 @@ def decode_predictions(path: Path, list_repeated: bool) -> tuple[PredictionFile,
     InputError
         Unreadable, not JSON, or not a prediction file.
     """
-    return _decode(path, PredictionFile, _predictions_from, list_repeated)
-
-
-def _decode(
-    path: Path, file_type: type[_File], careful: Callable[[Path, Any, list[str]], _File], list_repeated: bool
-) -> tuple[_File, list[str]]:
     content = read_content(path, "a JSON object")
     if not list_repeated:
         try:
-            return msgspec.json.decode(content, type=file_type), []
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            pass  # bare NaN, 1e999 or a true problem: the careful way tells, and names the place
+            return _decode_in_batches(content), []
+        except _NOT_FAST:
+            pass  # the careful way tells, and names the place
+    value, problems = _parse(path, content, list_repeated)
+    return _predictions_from(path, value, problems), problems
+
+
+def _decode_in_batches(content: bytes) -> PredictionFile:
+    """Turn the rows of some videos at a time into numbers, so that a file of millions never is millions of objects."""
+    found = msgspec.json.decode(content, type=_PredictionFile)
+    decoder = msgspec.json.Decoder(list[Detection])
+    return PredictionFile(
+        tuple(found.results), gather_columns(map(decoder.decode, found.results.values())), found.scenes
+    )
+
+
+def gather_columns(videos: Iterable[Sequence[Instance] | Sequence[Detection]]) -> SegmentColumns:
+    """Return the rows of many videos as arrays; each video's rows may be forgotten as soon as the next is asked for.
+
+    Examples
+    --------
+    >>> found = gather_columns([[Detection("run", (0.0, 2.0), 0.5)], [], [Detection("eat", (1.0, 3.0), 0.25)]])
+    >>> found.counts, found.names, found.label.tolist(), found.ends.tolist()
+    ([1, 0, 1], ('run', 'eat'), [0, 1], [0.0, 2.0, 1.0, 3.0])
+    """
+    counts: list[int] = []
+    id_of: defaultdict[str, int] = defaultdict(count().__next__)
+    parts = [_columns_of(rows, id_of) for rows in _batches(videos, counts)]
+    label, ends, score = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return SegmentColumns(counts, tuple(id_of), label, ends, score)
+
+
+def _batches(videos: Iterable[Sequence[Any]], counts: list[int]) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for rows in videos:
+        counts.append(len(rows))
+        batch += rows
+        if len(batch) >= _BATCH_ROWS:
+            yield batch
+            batch = []
+    yield batch
+
+
+def _columns_of(
+    rows: list[Any], id_of: defaultdict[str, int]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    size = len(rows)
+    label = np.fromiter(map(id_of.__getitem__, map(attrgetter("label"), rows)), np.int32, size)
+    ends = np.fromiter(chain.from_iterable(map(attrgetter("segment"), rows)), np.float64, 2 * size)
+    scored = size and isinstance(rows[0], Detection)
+    return label, ends, np.fromiter(map(attrgetter("score"), rows), np.float64, size) if scored else np.ones(size)
+
+
+def _parse(path: Path, content: bytes, list_repeated: bool) -> tuple[Any, list[str]]:
     value, repeated = parse_json(path, content)
-    problems = [f"key {key!r} occurs twice in one object" for key in repeated] if list_repeated else []
-    return careful(path, value, problems), problems
+    return value, [f"key {key!r} occurs twice in one object" for key in repeated] if list_repeated else []
 
 
 def _annotations_from(path: Path, value: Any, problems: list[str]) -> AnnotationFile:  # noqa: ANN401 - any JSON
@@ -129,8 +220,10 @@ def _predictions_from(path: Path, value: Any, problems: list[str]) -> Prediction
     scenes = _required_object(path, value, "scenes", "a prediction file with scenes") if "scenes" in value else {}
     for video_id in {**results, **scenes}:
         list_bad_text(video_id, f"video id {video_id!r}", problems)
+    detections = [_rows_from(rows, Detection, f"results[{name!r}]", problems) for name, rows in results.items()]
     return PredictionFile(
-        {name: _rows_from(rows, Detection, f"results[{name!r}]", problems) for name, rows in results.items()},
+        tuple(results),
+        gather_columns(detections),
         {name: _rows_from(rows, SceneScore, f"scenes[{name!r}]", problems) for name, rows in scenes.items()},
     )
 

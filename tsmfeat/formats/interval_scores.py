@@ -9,7 +9,6 @@ Tensors: ``scores``, ``row_offset``, ``duration_seconds`` and, where scenes are 
 import math
 import zlib
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +65,9 @@ def write_interval_scores(
     }
     if len(scores.scene_vocabulary) and scores.scene_scores is not None:
         tensors["scene_scores"] = np.asarray(scores.scene_scores, np.float64)
+    # Readers need no package metadata, which takes 30 ms to load.
+    from importlib.metadata import version
+
     header: Header = {
         "kind": KIND,
         "version": VERSION,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError
 from tsmfeat.files import is_safetensors
@@ -12,11 +12,14 @@ from tsmfeat.fusion.fusing import fuse
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
 from tsmfeat.priors.counts import ActionCounts
-from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.inference import gather_features, score_intervals
 from tsmfeat.workflows.options import WEIGHTINGS
+
+if TYPE_CHECKING:
+    # Opening stores loads HDF5, which prediction files do not need.
+    from tsmfeat.store.reader import FeatureStore
 
 Checkpoints = Mapping[str, HeadsCheckpoint]
 
@@ -134,7 +137,7 @@ def _record_of(path: str, checkpoints: Checkpoints) -> dict[str, Any]:
     return read_with_header(path)[1]["record"] if holds_interval_scores(Path(path)) else {}
 
 
-def match_stores(checkpoints: Checkpoints, stores: Sequence[FeatureStore]) -> dict[str, FeatureStore]:
+def match_stores(checkpoints: Checkpoints, stores: "Sequence[FeatureStore]") -> "dict[str, FeatureStore]":
     """Return the store of each checkpoint: the one whose spec equals its own.
 
     Raises
@@ -152,7 +155,7 @@ def match_stores(checkpoints: Checkpoints, stores: Sequence[FeatureStore]) -> di
     return {path: _store_of(path, checkpoint, stores) for path, checkpoint in checkpoints.items()}
 
 
-def _store_of(path: str, checkpoint: HeadsCheckpoint, stores: Sequence[FeatureStore]) -> FeatureStore:
+def _store_of(path: str, checkpoint: HeadsCheckpoint, stores: "Sequence[FeatureStore]") -> "FeatureStore":
     matching = [store for store in stores if store.spec == checkpoint.spec]
     if len(matching) == 1:
         return matching[0]
@@ -169,7 +172,7 @@ def _store_of(path: str, checkpoint: HeadsCheckpoint, stores: Sequence[FeatureSt
 
 
 def score_stored_videos(
-    checkpoint: HeadsCheckpoint, store: FeatureStore, video_ids: Sequence[str], progress: Progress
+    checkpoint: HeadsCheckpoint, store: "FeatureStore", video_ids: Sequence[str], progress: Progress
 ) -> IntervalScores:
     """Return what heads say of every interval of the stored ones among some videos.
 

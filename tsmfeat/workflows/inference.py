@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.prediction import pool_scenes, predict_probabilities
-from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    # Opening stores loads HDF5, which prediction files do not need.
+    from tsmfeat.store.reader import FeatureStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,7 @@ class GatheredFeatures:
     duration_seconds: npt.NDArray[np.float64]
 
 
-def gather_features(store: FeatureStore, video_ids: Sequence[str]) -> GatheredFeatures:
+def gather_features(store: "FeatureStore", video_ids: Sequence[str]) -> GatheredFeatures:
     """Read some videos of a store into memory, once."""
     embeddings, row_offset = store.gather(video_ids)
     length = dict(zip(store.video_ids, store.column("duration_seconds").tolist(), strict=True))

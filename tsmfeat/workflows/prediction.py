@@ -21,7 +21,7 @@ from tsmfeat.workflows.ensembles import (
     weigh_sources,
 )
 from tsmfeat.workflows.feature_sources import OpenedFeatures, open_sources
-from tsmfeat.workflows.interval_files import require_scores_outputs, save_interval_scores
+from tsmfeat.workflows.interval_outputs import require_scores_outputs, save_interval_scores
 from tsmfeat.workflows.kinds import KIND_NAMES, recognize
 from tsmfeat.workflows.options import PredictOptions
 from tsmfeat.workflows.prediction_files import (

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,6 @@ from tsmfeat.heads.checkpoint import HeadsCheckpoint
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
 from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
-from tsmfeat.store.reader import FeatureStore, open_features
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress, Silence
@@ -45,6 +44,9 @@ from tsmfeat.workflows.splits import choose_subset
 from tsmfeat.workflows.transitions import localize_with_transitions
 from tsmfeat.workflows.uncertainty import Entrant, Uncertainty, judge_uncertainty
 from tsmfeat.workflows.video_priors import GivenPrior, Source, match_prior, read_prior, tilt
+
+if TYPE_CHECKING:
+    from tsmfeat.store.reader import FeatureStore
 
 _SILENCE = Silence()
 FUSED = "fused"
@@ -268,10 +270,7 @@ def _read_sources(
     progress: Progress,
 ) -> list[Source]:
     with ExitStack() as stack:
-        # Stores are opened for heads only: prediction files need none.
-        wanted = dict.fromkeys(features) if checkpoints else ()
-        stores = [stack.enter_context(open_features(path)) for path in wanted]
-        store_of = match_stores(checkpoints, stores)
+        store_of = match_stores(checkpoints, _open_stores(features, stack) if checkpoints else [])
         listed = [
             _read_source(path, checkpoints.get(path), store_of.get(path), truth.video_ids, options, progress)
             for path in paths
@@ -281,10 +280,17 @@ def _read_sources(
     return listed
 
 
+def _open_stores(features: Sequence[str], stack: ExitStack) -> "list[FeatureStore]":
+    # For heads only: prediction files need no HDF5, which takes a while to load.
+    from tsmfeat.store.reader import open_features
+
+    return [stack.enter_context(open_features(path)) for path in dict.fromkeys(features)]
+
+
 def _read_source(
     path: str,
     checkpoint: HeadsCheckpoint | None,
-    store: FeatureStore | None,
+    store: "FeatureStore | None",
     video_ids: Sequence[str],
     options: ScoreOptions,
     progress: Progress,
