@@ -201,7 +201,8 @@ OTHERS = {
     "fuse": (
         "--weights learned --fusion wbf --fusion-tiou 0.4 --missing present --union sweep --decimals 2 "
         "--fusion-sigma 0.7 --fusion-min-score 0.1 --fusion-max-segments 9 --subset s --folds 3 --seed 4 "
-        "--protocol activitynet --tiou 0.1,0.2 --format csv --classes c --sample s.csv --strict",
+        "--protocol activitynet --tiou 0.1,0.2 --format csv --classes c --sample s.csv --strict "
+        "--video-prior p.csv --gamma 0.7 --prior-annotations t.json --prior-subset u",
         FuseOptions(
             FusionOptions("wbf", 0.4, "present", "sweep", 2, 0.7, 0.1, 9),
             "learned",
@@ -213,6 +214,7 @@ OTHERS = {
             "c",
             "s.csv",
             True,
+            PriorOptions("p.csv", 0.7, "t.json", "u"),
         ),
     ),
     "validate": (
@@ -277,7 +279,7 @@ ALWAYS_DEFAULT = {
         "search.num_candidates",
         *PRIOR_FIXED,
     },
-    "fuse": {"search.num_candidates"},
+    "fuse": {"search.num_candidates", *PRIOR_FIXED},
     # The geometry of frames is that of the heads.
     "predict": {"fusion.decimals", "video.resize", "video.resize_filter", *PRIOR_FIXED},
     "validate": {"video.resize", "video.resize_filter", "video.allow_partial"},

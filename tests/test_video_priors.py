@@ -21,9 +21,10 @@ from naive_priors import naive_rates, naive_scene_logs, naive_tilt_row
 from typer.testing import CliRunner
 
 from tsmfeat.errors import ConfigurationError, InputError
-from tsmfeat.formats.activitynet import read_annotations, read_predictions
+from tsmfeat.formats.activitynet import read_annotations, read_predictions, write_predictions
 from tsmfeat.formats.interval_scores import read_interval_scores
 from tsmfeat.formats.video_scores import read_video_scores
+from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.checkpoint import load_heads, save_heads
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.localizing import localize
@@ -33,8 +34,9 @@ from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.fitting import fit_heads
+from tsmfeat.workflows.fusing import fuse
 from tsmfeat.workflows.gamma_choice import choose_gamma
-from tsmfeat.workflows.options import FitOptions, PredictOptions, ScoreOptions
+from tsmfeat.workflows.options import FitOptions, FuseOptions, PredictOptions, ScoreOptions
 from tsmfeat.workflows.prediction import predict
 from tsmfeat.workflows.scoring import score
 from tsmfeat_cli.main import app
@@ -445,6 +447,49 @@ def test_the_help_shows_an_example_of_a_prior():
     text = call("score", "--help").stdout
     assert "--video-prior" in text
     assert "--gamma" in text
+
+
+# Fused files.
+
+
+def test_a_fused_file_is_weighed_as_its_score_says(task, tmp_path):
+    prior = make_class_prior(tmp_path / "p", make_scenic_database())
+    options = FuseOptions(prior=PriorOptions(str(prior), 0.5))
+    report = fuse([task / "found.json", task / "found.json"], tmp_path / "o.json", options)
+    assert (report.prior.gamma, report.prior.choice, report.prior.final_score_without) == (0.5, None, None)
+    told = score([task / "found.json"] * 2, task / "gt.json", options=by_file(prior, 0.5))
+    again = score(tmp_path / "o.json", task / "gt.json", options=TESTING)
+    np.testing.assert_array_equal(again.evaluation.ap, told.evaluation.ap)
+    plain = score(task / "found.json", task / "gt.json", options=TESTING)
+    assert not np.array_equal(again.evaluation.ap, plain.evaluation.ap)
+    fuse(
+        task / "found.json",
+        tmp_path / "zero.json",
+        FuseOptions(FusionOptions("none"), prior=PriorOptions(str(prior), 0.0)),
+    )
+    fuse(task / "found.json", tmp_path / "plain.json", FuseOptions(FusionOptions("none")))
+    assert (tmp_path / "zero.json").read_bytes() == (tmp_path / "plain.json").read_bytes()
+
+
+def test_fusing_chooses_the_strength_on_annotated_videos_alone(task, tmp_path):
+    prior = make_class_prior(tmp_path / "p", make_scenic_database())
+    words = ["fuse", task / "found.json", "-o", tmp_path / "o.json", "--video-prior", prior, "--gamma", "auto"]
+    refused = call(*words, code=2)
+    assert "gamma 'auto' is chosen on annotations and none are given" in refused.stderr
+    words += ["--annotations", task / "gt.json", "--subset", "validation"]
+    found = json.loads(call(*words, "--json", "-q").stdout)["video_prior"]
+    assert len(found["choice"]["gamma_of_fold"]) == 4
+    validation = ScoreOptions(subset="validation")
+    inside = replace(validation, prior=PriorOptions(str(prior), "auto"))
+    some = read_predictions(task / "found.json")
+    mask = np.isin(some.segments.video, range(12, 16))
+    write_predictions(replace(some, segments=some.segments.take(mask)), tmp_path / "inside.json")
+    told = score(tmp_path / "inside.json", task / "gt.json", options=inside).prior
+    assert found["gamma"] == told.gamma
+    assert found["final_score_without"] == pytest.approx(told.final_score_without, abs=1e-12)
+    assert "video prior" in call(*words).stderr
+    both = call(*words, "--weights", "learned", code=2)
+    assert "one choice at a time" in both.stderr
 
 
 # The study on real detections: S-CNN on THUMOS14, weighed by UntrimmedNet's scores of whole videos.

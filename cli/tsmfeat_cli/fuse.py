@@ -8,9 +8,10 @@ import typer
 
 from tsmfeat.formats.options import FORMATS_OF
 from tsmfeat.fusion.options import FusionOptions
+from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.options import FuseOptions, SearchOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_numbers
-from tsmfeat_cli.score_tables import describe_learning
+from tsmfeat_cli.score_tables import describe_learning, describe_prior
 from tsmfeat_cli.shared_options import (
     Decimals,
     Folds,
@@ -19,9 +20,14 @@ from tsmfeat_cli.shared_options import (
     FusionMinScore,
     FusionSigma,
     FusionTiou,
+    Gamma,
     Missing,
+    PriorAnnotations,
+    PriorSubset,
     SearchSeed,
     Union,
+    VideoPrior,
+    parse_gamma,
     parse_weights,
 )
 from tsmfeat_cli.stdout import write_data
@@ -69,6 +75,10 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Invalid rows and unknown classes are errors, all of them listed.")
     ] = FuseOptions.strict,
+    video_prior: VideoPrior = PriorOptions.video_prior,
+    gamma: Gamma = str(PriorOptions.gamma),
+    prior_annotations: PriorAnnotations = PriorOptions.prior_annotations,
+    prior_subset: PriorSubset = PriorOptions.prior_subset,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -92,6 +102,7 @@ def command(
         classes,
         sample,
         strict,
+        PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset),
     )
     from tsmfeat.workflows.fusing import fuse
 
@@ -106,6 +117,8 @@ def _summarize(report: "FuseReport", annotations: Path | None, progress: Termina
     if report.learned is not None:
         for line in describe_learning(report.learned, report.sources):
             progress.note(line)
+    if report.prior is not None:
+        progress.note(describe_prior(report.prior))
     found = report.predictions
     files = "1 file" if len(report.sources) == 1 else f"{len(report.sources)} files"
     progress.note(

@@ -42,7 +42,7 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
         f"pairs exactly at a threshold {found.num_at_threshold:,}"
     )
     if report.prior is not None:
-        lines.append(_describe_prior(report.prior))
+        lines.append(describe_prior(report.prior))
     if len(report.sources) > 1:
         weighted = zip(report.sources, report.weights, strict=True)
         lines.append("fused: " + ", ".join(f"{weight:.3f} x {source}" for source, weight in weighted))
@@ -55,16 +55,17 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
     return "\n".join([*lines, *([] if diagnosis is None else describe_diagnosis(diagnosis))])
 
 
-def _describe_prior(prior: "PriorReport") -> str:
-    without = f"without it {prior.final_score_without:.4f}"
+def describe_prior(prior: "PriorReport") -> str:
+    """Return how much a video prior counts and what it is worth."""
+    without = "" if prior.final_score_without is None else f"; without it {prior.final_score_without:.4f}"
     if prior.choice is None:
-        return f"video prior {prior.video_prior}: gamma {prior.gamma:g}; {without}"
+        return f"video prior {prior.video_prior}: gamma {prior.gamma:g}{without}"
     folds = prior.choice.gamma_of_fold
     chosen = f"{folds[0]:g} in every fold" if len(set(folds)) == 1 else ", ".join(f"{value:g}" for value in folds)
     best = max(value for _, value in prior.choice.final_scores)
     return (
         f"video prior {prior.video_prior}: gamma by {len(folds)} folds: {chosen}; out of fold "
-        f"{prior.choice.final_score_out_of_fold:.4f}, {without}; for other videos --gamma {prior.gamma:g} (here, where "
+        f"{prior.choice.final_score_out_of_fold:.4f}{without}; for other videos --gamma {prior.gamma:g} (here, where "
         f"it was chosen, {best:.4f})"
     )
 

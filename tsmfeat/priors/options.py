@@ -68,6 +68,11 @@ class PriorOptions:
         """Whether there is a prior at all."""
         return bool(self.video_prior)
 
+    @property
+    def fixed_gamma(self) -> float:
+        """The strength where it is given; 0 without a prior, and where it is to be chosen."""
+        return float(self.gamma) if self.asked and self.gamma != AUTO else 0.0
+
 
 def _require_strength(value: float | str) -> None:
     if isinstance(value, str) or not (math.isfinite(value) and value >= 0):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.priors.folds import choose_strengths, fold_videos
-from tsmfeat.priors.options import PriorOptions
+from tsmfeat.priors.options import AUTO, PriorOptions
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
@@ -60,14 +60,14 @@ class PriorReport:
     gamma
         The strength to use on other videos.
     final_score_without
-        Final score without the prior.
+        Final score without the prior; None where nothing is scored.
     choice
         How the strength was chosen; None where it was given.
     """
 
     video_prior: str
     gamma: float
-    final_score_without: float
+    final_score_without: float | None
     choice: GammaChoice | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,6 +78,21 @@ class PriorReport:
             "final_score_without": self.final_score_without,
             "choice": None if self.choice is None else self.choice.to_dict(),
         }
+
+
+def require_one_choice(weights: object, prior: PriorOptions) -> None:
+    """Refuse to choose weights and a prior's strength at once.
+
+    Raises
+    ------
+    ConfigurationError
+        Both are to be chosen.
+    """
+    if weights == "learned" and prior.asked and prior.gamma == AUTO:
+        raise ConfigurationError(
+            "--weights learned and --gamma auto are both chosen on the annotations; one choice at a time",
+            "give gamma as a number, or the weights",
+        )
 
 
 def weigh_by_prior(

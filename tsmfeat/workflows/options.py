@@ -263,6 +263,8 @@ class FuseOptions:
         For forms that hold class ids: file of class names; BinEgo-360's sample submission, whose rows are written.
     strict
         Whether invalid rows and repeated ids are errors.
+    prior
+        What is known of whole videos; ``gamma="auto"`` is chosen on annotations.
     """
 
     fusion: FusionOptions = field(default_factory=FusionOptions)
@@ -275,6 +277,7 @@ class FuseOptions:
     classes: str = ""
     sample: str = ""
     strict: bool = False
+    prior: PriorOptions = field(default_factory=PriorOptions)
 
 
 @dataclass(frozen=True)

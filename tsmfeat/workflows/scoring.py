@@ -34,7 +34,7 @@ from tsmfeat.workflows.ensembles import (
     weigh_sources,
 )
 from tsmfeat.workflows.fusion_comparison import FusionScore, compare_fusions
-from tsmfeat.workflows.gamma_choice import PriorReport, weigh_by_prior
+from tsmfeat.workflows.gamma_choice import PriorReport, require_one_choice, weigh_by_prior
 from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.interval_files import read_wanted_scores
 from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_weights
@@ -171,7 +171,7 @@ def score(
     _require_combinable(paths, options)
     classes = as_class_list(options.classes or None)
     truth = choose_subset(read_annotations(annotations, _reader_rule(options), classes), options.subset)
-    _require_one_choice(options)
+    require_one_choice(options.weights, options.prior)
     given = read_prior(options.prior, progress)
     everyone = [*paths, *options.statistics.compare]
     checkpoints = load_checkpoints(everyone)
@@ -217,20 +217,12 @@ def score(
     )
 
 
-def _require_one_choice(options: ScoreOptions) -> None:
-    if options.weights == "learned" and options.prior.video_prior and options.prior.gamma == "auto":
-        raise ConfigurationError(
-            "--weights learned and --gamma auto are both chosen on the annotations; one choice at a time",
-            "give gamma as a number, or the weights",
-        )
-
-
 def _learn(
     members_at: Callable[[float], list[Predictions]], truth: Annotations, options: ScoreOptions, progress: Progress
 ) -> LearnedWeights | None:
     if options.weights != "learned":
         return None
-    models = members_at(float(options.prior.gamma) if options.prior.video_prior else 0.0)
+    models = members_at(options.prior.fixed_gamma)
     if len(models) == 1:
         return None
     judge = Judge(options.protocol, options.tiou_thresholds)
