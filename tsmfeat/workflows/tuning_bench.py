@@ -1,0 +1,188 @@
+"""A setting becomes segments, and segments become the scores of all folds by one matching."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.errors import ConfigurationError
+from tsmfeat.fusion.fusing import fuse
+from tsmfeat.localization.localizing import localize
+from tsmfeat.localization.options import LocalizationOptions
+from tsmfeat.metrics.matching import match_predictions
+from tsmfeat.metrics.protocols import protocol_named
+from tsmfeat.metrics.resampling import resample_scores
+from tsmfeat.priors.folds import fold_videos
+from tsmfeat.values.annotations import NO_SCENE, Annotations
+from tsmfeat.values.predictions import IntervalScores, Predictions
+from tsmfeat.values.segments import Segments
+from tsmfeat.values.vocabulary import Vocabulary
+from tsmfeat.workflows.tuning_settings import Setting
+from tsmfeat.workflows.video_priors import Source, tilt
+
+Floats = npt.NDArray[np.float64]
+Predict = Callable[[Setting], Predictions]
+
+# Segments of one localisation, kept for the fusions that are tried on them: megabytes each on large data.
+_KEPT_MEMBERS = 64
+_KEPT_TILTED = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What settings are tried on.
+
+    Parameters
+    ----------
+    sources
+        Interval scores, which are localised, and predictions, which are not.
+    priors
+        What is known of the videos of each source; empty: nothing.
+    always_fuse
+        Whether a single source goes through the fusion's rule too, as in `tsmfeat fuse`.
+    """
+
+    sources: tuple[Source, ...]
+    priors: tuple[Floats, ...]
+    always_fuse: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Exam:
+    """What segments are judged by.
+
+    Parameters
+    ----------
+    truth
+        The annotated videos, and after them those that are only predicted: they hold no segment, so that a prediction
+        there is as wrong as it is in any evaluation, and they belong to folds like the others.
+    fold
+        int64 (V,): the fold of each of its videos.
+    protocol, tiou_thresholds
+        As in `ScoreOptions`.
+    """
+
+    truth: Annotations
+    fold: npt.NDArray[np.int64]
+    protocol: str
+    tiou_thresholds: tuple[float, ...] | None
+
+    @property
+    def num_folds(self) -> int:
+        """Folds."""
+        return int(self.fold.max()) + 1
+
+    def without_folds(self) -> npt.NDArray[np.uint16]:
+        """Return which videos count: all of them in the first row, those outside fold f in row f + 1."""
+        outside = np.arange(-1, self.num_folds)[:, None] != self.fold
+        return np.hstack([outside, np.ones((len(outside), 1), bool)]).astype(np.uint16)
+
+
+def make_predictor(material: Material) -> Predict:
+    """Return the function from a setting to what is predicted with it; what settings share is done once."""
+
+    @lru_cache(maxsize=_KEPT_TILTED)
+    def tilted(gamma: float) -> tuple[Source, ...]:
+        if not material.priors:
+            return material.sources
+        return tuple(tilt(*pair, gamma) for pair in zip(material.sources, material.priors, strict=True))
+
+    @lru_cache(maxsize=_KEPT_MEMBERS)
+    def members(gamma: float, options: LocalizationOptions) -> tuple[Predictions, ...]:
+        return tuple(
+            localize(source, options) if isinstance(source, IntervalScores) else source for source in tilted(gamma)
+        )
+
+    def predict(setting: Setting) -> Predictions:
+        found = members(setting.gamma, setting.localization)
+        if len(found) == 1 and not material.always_fuse:
+            return found[0]
+        return fuse(found, setting.weights or None, setting.fusion)
+
+    return predict
+
+
+def make_exam(
+    truth: Annotations, sources: Sequence[Source], num_folds: int, protocol: str, tiou_thresholds: tuple[float, ...] | None
+) -> Exam:
+    """Deal the videos out to folds, by the hash of their ids.
+
+    Raises
+    ------
+    ConfigurationError
+        Fewer than two folds, fewer annotated videos with segments than folds, or a fold that holds all truth.
+    """
+    if num_folds < 2:
+        raise ConfigurationError(f"{num_folds} folds: a choice is made on some and judged on others", "use --folds 5")
+    if len(truth.video_ids) < num_folds:
+        count = len(truth.video_ids)
+        raise ConfigurationError(
+            f"{count} annotated videos and {num_folds} folds; each fold needs a video",
+            f"use --folds {count}" if count > 1 else "annotate more videos: one cannot tell what holds on others",
+        )
+    known = set(truth.video_ids)
+    extra = list(dict.fromkeys(name for source in sources for name in source.video_ids if name not in known))
+    fold_of = fold_videos(truth.video_ids, num_folds) | fold_videos(extra, num_folds)
+    every = _add_videos(truth, extra)
+    fold = np.array([fold_of[name] for name in every.video_ids], np.int64)
+    folds_with_truth = set(fold[every.segments.video].tolist())
+    if len(folds_with_truth) == 1:
+        raise ConfigurationError(
+            f"all annotated segments lie in one of the {num_folds} folds; nothing is left to choose by",
+            "use other folds: --folds N, or annotate more videos",
+        )
+    return Exam(every, fold, protocol, tiou_thresholds)
+
+
+def grade_folds(predictions: Predictions, exam: Exam) -> Floats:
+    """Return the final score on all videos, and on those outside each fold: float64 (F + 1,).
+
+    Hits never depend on other videos, so one matching serves all of them.
+    """
+    matching = match_predictions(predictions, exam.truth, protocol_named(exam.protocol), exam.tiou_thresholds)
+    return resample_scores(matching, exam.truth, exam.without_folds()).final_score
+
+
+def pool_held_out(predict: Predict, settings: Sequence[Setting], exam: Exam) -> Predictions:
+    """Return what is predicted of every video with the setting that was chosen without its fold.
+
+    Parameters
+    ----------
+    predict
+        Of `make_predictor`.
+    settings
+        Of each fold.
+    exam
+        The folds.
+
+    Returns
+    -------
+    Predictions
+        Rows in the order they had: it decides between equal scores.
+    """
+    place_of = {name: place for place, name in enumerate(exam.truth.video_ids)}
+    rows, parts = [], []
+    actions: dict[str, int] = {}
+    for fold, setting in enumerate(settings):
+        found = predict(setting)
+        video = np.array([place_of[name] for name in found.video_ids], np.int32)
+        label = np.array([actions.setdefault(name, len(actions)) for name in found.vocabulary.names], np.int32)
+        mine = np.flatnonzero((exam.fold[video] == fold)[found.segments.video])
+        part = found.segments.take(mine)
+        rows.append(mine)
+        parts.append(replace(part, video=video[part.video], label=label[part.label]))
+    pooled = Segments.concatenate(parts).take(np.argsort(np.concatenate(rows), kind="stable"))
+    return Predictions(exam.truth.video_ids, Vocabulary(tuple(actions)), pooled)
+
+
+def _add_videos(truth: Annotations, video_ids: Sequence[str]) -> Annotations:
+    count = len(video_ids)
+    return replace(
+        truth,
+        video_ids=(*truth.video_ids, *video_ids),
+        duration_seconds=np.append(truth.duration_seconds, np.full(count, np.nan)),
+        subset=(*truth.subset, *("",) * count),
+        scene=np.append(truth.scene, np.full(count, NO_SCENE, np.int32)),
+    )
