@@ -2,51 +2,36 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.formats.classes import as_class_list
-from tsmfeat.formats.interval_scores import holds_interval_scores
-from tsmfeat.formats.options import Invalid
-from tsmfeat.formats.reading import read_annotations, read_predictions
-from tsmfeat.heads.checkpoint import HeadsCheckpoint
+from tsmfeat.formats.reading import read_annotations
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
-from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress, Silence
-from tsmfeat.workflows.agreement import check_classes, warn_of_rows
+from tsmfeat.workflows.agreement import warn_of_rows
 from tsmfeat.workflows.ensembles import (
-    Checkpoints,
     fuse_sources,
     load_checkpoints,
-    match_stores,
-    recorded_counts,
-    score_stored_videos,
     weigh_sources,
 )
 from tsmfeat.workflows.fusion_comparison import FusionScore, compare_fusions
 from tsmfeat.workflows.gamma_choice import PriorReport, require_one_choice, weigh_by_prior
 from tsmfeat.workflows.grading import Judge
-from tsmfeat.workflows.interval_files import read_wanted_scores
 from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_weights
 from tsmfeat.workflows.measures import Measured, take_measures
 from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.scored_sources import list_paths, match_priors, read_sources, reader_rule
 from tsmfeat.workflows.splits import choose_subset
 from tsmfeat.workflows.transitions import localize_with_transitions
 from tsmfeat.workflows.uncertainty import Entrant, Uncertainty, judge_uncertainty
-from tsmfeat.workflows.video_priors import GivenPrior, Source, match_prior, read_prior, tilt
-
-if TYPE_CHECKING:
-    from tsmfeat.store.reader import FeatureStore
+from tsmfeat.workflows.video_priors import Source, read_prior, tilt
 
 _SILENCE = Silence()
 FUSED = "fused"
@@ -167,18 +152,18 @@ def score(
     """
     began = time.monotonic()
     options = options or ScoreOptions()
-    paths = _list_paths(sources)
+    paths = list_paths(sources)
     _require_combinable(paths, options)
     classes = as_class_list(options.classes or None)
-    truth = choose_subset(read_annotations(annotations, _reader_rule(options), classes), options.subset)
+    truth = choose_subset(read_annotations(annotations, reader_rule(options), classes), options.subset)
     require_one_choice(options.weights, options.prior)
     given = read_prior(options.prior, progress)
     everyone = [*paths, *options.statistics.compare]
     checkpoints = load_checkpoints(everyone)
     named = weigh_sources(paths, checkpoints, "equal" if options.weights == "learned" else options.weights)
-    listed = _read_sources(everyone, checkpoints, _list_paths(features), truth, options, progress)
+    listed = read_sources(everyone, checkpoints, list_paths(features), truth, options, progress)
     own, rivals = listed[: len(paths)], listed[len(paths) :]
-    priors = [] if given is None else _match_priors(given, paths, own, checkpoints, progress)
+    priors = [] if given is None else match_priors(given, paths, own, checkpoints, progress)
 
     def members_at(gamma: float) -> list[Predictions]:
         return _localize_all(list(map(tilt, own, priors, repeat(gamma))) if priors else own, options)
@@ -231,19 +216,6 @@ def _learn(
     return learned
 
 
-def _reader_rule(options: ScoreOptions) -> Invalid:
-    return "error" if options.strict else protocol_named(options.protocol).invalid
-
-
-def _match_priors(
-    given: GivenPrior, paths: Sequence[str], sources: Sequence[Source], checkpoints: Checkpoints, progress: Progress
-) -> list[npt.NDArray[np.float64]]:
-    return [
-        match_prior(given, source, recorded_counts(path, checkpoints), path, progress)
-        for path, source in zip(paths, sources, strict=True)
-    ]
-
-
 def _localize_all(sources: Sequence[Source], options: ScoreOptions) -> list[Predictions]:
     return [
         localize_with_transitions(source, options.localization, options.transitions)
@@ -251,51 +223,6 @@ def _localize_all(sources: Sequence[Source], options: ScoreOptions) -> list[Pred
         else source
         for source in sources
     ]
-
-
-def _read_sources(
-    paths: Sequence[str],
-    checkpoints: Checkpoints,
-    features: Sequence[str],
-    truth: Annotations,
-    options: ScoreOptions,
-    progress: Progress,
-) -> list[Source]:
-    with ExitStack() as stack:
-        store_of = match_stores(checkpoints, _open_stores(features, stack) if checkpoints else [])
-        listed = [
-            _read_source(path, checkpoints.get(path), store_of.get(path), truth.video_ids, options, progress)
-            for path in paths
-        ]
-    for path, predicted in zip(paths, listed, strict=True):
-        check_classes(predicted, truth, path, must_share=path in checkpoints, strict=options.strict, progress=progress)
-    return listed
-
-
-def _open_stores(features: Sequence[str], stack: ExitStack) -> "list[FeatureStore]":
-    # For heads only: prediction files need no HDF5, which takes a while to load.
-    from tsmfeat.store.reader import open_features
-
-    return [stack.enter_context(open_features(path)) for path in dict.fromkeys(features)]
-
-
-def _read_source(
-    path: str,
-    checkpoint: HeadsCheckpoint | None,
-    store: "FeatureStore | None",
-    video_ids: Sequence[str],
-    options: ScoreOptions,
-    progress: Progress,
-) -> Source:
-    if checkpoint is not None and store is not None:
-        return score_stored_videos(checkpoint, store, video_ids, progress)
-    if holds_interval_scores(Path(path)):
-        return read_wanted_scores(path, video_ids, progress)
-    return read_predictions(path, _reader_rule(options), as_class_list(options.classes or None))
-
-
-def _list_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
-    return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
 
 
 def _require_combinable(paths: Sequence[str], options: ScoreOptions) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.fusion.fusing import fuse
 from tsmfeat.localization.localizing import localize
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.matching import match_predictions
@@ -19,6 +18,7 @@ from tsmfeat.values.annotations import NO_SCENE, Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.segments import Segments
 from tsmfeat.values.vocabulary import Vocabulary
+from tsmfeat.workflows.ensembles import fuse_sources
 from tsmfeat.workflows.tuning_settings import Setting
 from tsmfeat.workflows.video_priors import Source, tilt
 
@@ -40,13 +40,10 @@ class Material:
         Interval scores, which are localised, and predictions, which are not.
     priors
         What is known of the videos of each source; empty: nothing.
-    always_fuse
-        Whether a single source goes through the fusion's rule too, as in `tsmfeat fuse`.
     """
 
     sources: tuple[Source, ...]
     priors: tuple[Floats, ...]
-    always_fuse: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,25 +94,25 @@ def make_predictor(material: Material) -> Predict:
 
     def predict(setting: Setting) -> Predictions:
         found = members(setting.gamma, setting.localization)
-        if len(found) == 1 and not material.always_fuse:
-            return found[0]
-        return fuse(found, setting.weights or None, setting.fusion)
+        return fuse_sources(found, setting.weights or (1.0,) * len(found), setting.fusion)
 
     return predict
 
 
 def make_exam(
-    truth: Annotations, sources: Sequence[Source], num_folds: int, protocol: str, tiou_thresholds: tuple[float, ...] | None
+    truth: Annotations,
+    sources: Sequence[Source],
+    num_folds: int,
+    protocol: str,
+    tiou_thresholds: tuple[float, ...] | None,
 ) -> Exam:
     """Deal the videos out to folds, by the hash of their ids.
 
     Raises
     ------
     ConfigurationError
-        Fewer than two folds, fewer annotated videos with segments than folds, or a fold that holds all truth.
+        Fewer annotated videos than folds, or a fold that holds all truth.
     """
-    if num_folds < 2:
-        raise ConfigurationError(f"{num_folds} folds: a choice is made on some and judged on others", "use --folds 5")
     if len(truth.video_ids) < num_folds:
         count = len(truth.video_ids)
         raise ConfigurationError(
