@@ -21,6 +21,8 @@ Grade = Callable[[Floats], Floats]
 """Weights, float64 (M,) -> final scores, float64 (F + 1,): of all videos, then without those of each fold."""
 
 _EQUAL_SCORES = 1e-9
+# Not -1, which is what a fold less than the first would be.
+_NO_FOLD = -2
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def make_grade(
     judge
         The protocol.
     folds
-        The fold of each annotated video.
+        The fold of each annotated video, from 0; empty for none: only the score of all videos is wanted.
     """
     slow = _make_slow_grade(models, truth, options, judge, folds)
     if options.min_score is not None or options.max_segments is not None:
@@ -119,7 +121,7 @@ def _prepare_truth(prepared: PreparedFusion, truth: Annotations, judge: Judge, f
     video, label = video_map[segments.video], label_map[segments.label]
     order = np.lexsort((label, video))
     order = order[(video[order] >= 0) & (label[order] >= 0)]
-    fold_of_truth = np.array([folds[name] for name in truth.video_ids], np.int64)
+    fold_of_truth = np.array([folds.get(name, _NO_FOLD) for name in truth.video_ids], np.int64)
     group = np.array([_find(classes, name) for name in truth.vocabulary.names], np.int64)[segments.label]
     counts = [np.bincount(group, minlength=len(classes))]
     for fold in range(max(folds.values(), default=-1) + 1):
@@ -132,7 +134,7 @@ def _prepare_truth(prepared: PreparedFusion, truth: Annotations, judge: Judge, f
         end=segments.end[order],
         class_of=np.array([_find(classes, name) for name in stack.actions.names], np.int64),
         # A predicted video that is not annotated belongs to no fold: false positives everywhere.
-        fold_of=np.array([folds.get(name, -2) for name in stack.video_ids], np.int64),
+        fold_of=np.array([folds.get(name, _NO_FOLD) for name in stack.video_ids], np.int64),
         num_truths=np.array(counts, np.int64),
         thresholds=np.array(thresholds, np.float64),
         unit=stack.unit,
