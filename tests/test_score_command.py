@@ -1,6 +1,7 @@
 """`tsmfeat fit-heads` and `tsmfeat score` as users and their scripts see them."""
 
 import json
+import re
 import shlex
 import tomllib
 
@@ -44,6 +45,7 @@ SCORE_SHAPE = {
     "scene_top5": (float, type(None)),
     "num_scene_videos": int,
     "seconds": float,
+    "seconds_by_part": dict,
 }
 
 
@@ -252,3 +254,19 @@ def test_a_config_file_fits_and_scores(task, tmp_path):
     found = json.loads(call("score", heads, *where, "--json").stdout)
     assert found["options"]["localization"]["localize"] == "threshold"
     assert found["scene_accuracy"] is None
+
+
+def test_the_time_of_each_part_is_told(task, tmp_path):
+    found = write_predictions_file(tmp_path / "found.json", perfect_results(make_database()))
+    words = ["score", found, "--annotations", task / "gt.json", "--subset", "testing"]
+    found = json.loads(call(*words, "--json").stdout)
+    parts = found["seconds_by_part"]
+    assert list(parts) == ["annotations", "predictions", "localize", "fuse", "evaluate"]
+    assert all(seconds >= 0 for seconds in parts.values())
+    assert parts["annotations"] > 0
+    assert parts["predictions"] > 0
+    assert parts["evaluate"] > 0
+    assert sum(parts.values()) <= found["seconds"]
+    told = call(*words, "-v").stderr
+    assert re.search(r"scored in [0-9.]+ s: annotations [0-9.]+, predictions [0-9.]+, localize ", told)
+    assert "annotations" not in call(*words).stderr.rpartition("scored in")[2]

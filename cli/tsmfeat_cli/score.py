@@ -194,7 +194,8 @@ def command(
         if out is not None:
             write_scores(report, out)
             progress.note(f"{out}: {', '.join(SCORE_FILES)}")
-        progress.note(f"scored in {report.seconds:.1f} s")
+        parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in report.seconds_by_part.items())
+        progress.note(f"scored in {report.seconds:.1f} s" + (f": {parts}" if verbose else ""))
     write_data(json.dumps(report.to_dict()) if as_json else describe_scores(report, per_class or verbose))
     final = report.evaluation.final_score
     if min_score is not None and final < min_score:

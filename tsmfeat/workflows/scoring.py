@@ -29,6 +29,7 @@ from tsmfeat.workflows.measures import Measured, take_measures
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat.workflows.scored_sources import list_paths, match_priors, read_sources, reader_rule
 from tsmfeat.workflows.splits import choose_subset
+from tsmfeat.workflows.timing import timed
 from tsmfeat.workflows.transitions import localize_with_transitions
 from tsmfeat.workflows.uncertainty import Entrant, Uncertainty, judge_uncertainty
 from tsmfeat.workflows.video_priors import Source, read_prior, tilt
@@ -36,6 +37,8 @@ from tsmfeat.workflows.video_priors import Source, read_prior, tilt
 _SILENCE = Silence()
 FUSED = "fused"
 """What the union of several sources is called where single files have their names."""
+SCORE_PARTS = ("annotations", "predictions", "localize", "fuse", "evaluate")
+"""The parts of scoring whose time is told; what else was asked for is the rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,9 @@ class ScoreReport:
         Every fusion of the sources, where that was asked for.
     measures
         What was measured beside AP, by name.
+    seconds_by_part
+        Wall time of each of `SCORE_PARTS`: reading annotations; reading prediction files and interval scores and
+        running heads; laying a prior on and making segments; fusing; AP and scene accuracy.
     """
 
     evaluation: Evaluation
@@ -80,6 +86,7 @@ class ScoreReport:
     learned: LearnedWeights | None = None
     fusions: tuple[FusionScore, ...] = ()
     measures: dict[str, Measured] = field(default_factory=dict)
+    seconds_by_part: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat score --json``."""
@@ -110,6 +117,7 @@ class ScoreReport:
             "measures": {name: measured.to_dict() for name, measured in self.measures.items()},
             "options": asdict(self.options),
             "seconds": self.seconds,
+            "seconds_by_part": self.seconds_by_part,
             **self.uncertainty.to_dict(),
         }
 
@@ -154,31 +162,42 @@ def score(
     options = options or ScoreOptions()
     paths = list_paths(sources)
     _require_combinable(paths, options)
-    classes = as_class_list(options.classes or None)
-    truth = choose_subset(read_annotations(annotations, reader_rule(options), classes), options.subset)
+    clock = dict.fromkeys(SCORE_PARTS, 0.0)
+    with timed(clock, "annotations"):
+        classes = as_class_list(options.classes or None)
+        truth = choose_subset(read_annotations(annotations, reader_rule(options), classes), options.subset)
     require_one_choice(options.weights, options.prior)
     given = read_prior(options.prior, progress)
     everyone = [*paths, *options.statistics.compare]
     checkpoints = load_checkpoints(everyone)
     named = weigh_sources(paths, checkpoints, "equal" if options.weights == "learned" else options.weights)
-    listed = read_sources(everyone, checkpoints, list_paths(features), truth, options, progress)
+    with timed(clock, "predictions"):
+        listed = read_sources(everyone, checkpoints, list_paths(features), truth, options, progress)
     own, rivals = listed[: len(paths)], listed[len(paths) :]
     priors = [] if given is None else match_priors(given, paths, own, checkpoints, progress)
 
     def members_at(gamma: float) -> list[Predictions]:
-        return _localize_all(list(map(tilt, own, priors, repeat(gamma))) if priors else own, options)
+        with timed(clock, "localize"):
+            return _localize_all(list(map(tilt, own, priors, repeat(gamma))) if priors else own, options)
 
     learned = _learn(members_at, truth, options, progress)
     weights = named if learned is None else learned.weights
 
     def predictions_at(gamma: float) -> Predictions:
-        return fuse_sources(members_at(gamma), weights, options.fusion)
+        members = members_at(gamma)
+        with timed(clock, "fuse"):
+            return fuse_sources(members, weights, options.fusion)
+
+    def final_score(found: Predictions, judged: Annotations) -> float:
+        with timed(clock, "evaluate"):
+            return judge.final_score(found, judged)
 
     judge = Judge(options.protocol, options.tiou_thresholds)
-    predictions, prior = weigh_by_prior(predictions_at, truth, options.prior, judge.final_score)
+    predictions, prior = weigh_by_prior(predictions_at, truth, options.prior, final_score)
     warn_of_rows(predictions, truth, progress)
-    evaluation = evaluate(predictions, truth, options.protocol, options.tiou_thresholds)
-    scenes = scene_accuracy(predictions, truth)
+    with timed(clock, "evaluate"):
+        evaluation = evaluate(predictions, truth, options.protocol, options.tiou_thresholds)
+        scenes = scene_accuracy(predictions, truth)
     measures = take_measures(predictions, truth, options)
     scored = Entrant(paths[0] if len(paths) == 1 else FUSED, predictions)
     members = members_at(0.0 if prior is None else prior.gamma)
@@ -199,6 +218,7 @@ def score(
         learned,
         compared,
         measures,
+        clock,
     )
 
 
