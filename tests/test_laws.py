@@ -58,6 +58,10 @@ def test_importing_the_package_and_its_options_loads_nothing_heavy():
     assert loaded_by(f"import tsmfeat, tsmfeat.workflows, {stages}")[0] == set()
 
 
+def test_scoring_prediction_files_loads_no_torch_and_no_hdf5():
+    assert loaded_by("import tsmfeat.workflows.scoring", ("torch", "h5py", "av", "decord"))[0] == set()
+
+
 @pytest.mark.parametrize("words", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
 def test_help_loads_nothing_heavy(words):
     heavy, printed = loaded_by(f"from tsmfeat_cli.main import app; app({words!r}, prog_name='tsmfeat')")
