@@ -24,7 +24,7 @@ def describe_measures(report: "ScoreReport") -> list[str]:
 def _describe(name: str, found: "AverageRecall | TopRecall | FrameScores") -> list[str]:
     # By name: importing the classes would load numba for a table.
     match name:
-        case "ar" | "ar-opentad":
+        case "ar" | "ar-opentad" | "ar-mmaction2":
             return _proposal_lines(found)  # type: ignore[arg-type]
         case "top-kx":
             return _top_lines(found)  # type: ignore[arg-type]

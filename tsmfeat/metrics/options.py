@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tsmfeat.errors import ConfigurationError, did_you_mean
 
 BUCKETS = ("quantiles", "activitynet", "thumos14")
-MEASURES = ("ar", "ar-opentad", "top-kx", "frames")
+MEASURES = ("ar", "ar-opentad", "ar-mmaction2", "top-kx", "frames")
 """What can be measured beside AP."""
 
 MAX_VIDEOS_DRAWN = 65_535

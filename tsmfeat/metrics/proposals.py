@@ -14,10 +14,11 @@ from tsmfeat.metrics.thresholds import require_thresholds
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 
-Variant = Literal["activitynet", "opentad"]
+Variant = Literal["activitynet", "opentad", "mmaction2"]
 
-VARIANTS: tuple[Variant, ...] = ("activitynet", "opentad")
-"""A curve of 100 points whatever the number of proposals, or a point for each proposal a video."""
+VARIANTS: tuple[Variant, ...] = ("activitynet", "opentad", "mmaction2")
+"""A curve of 100 points whatever the number of proposals; a point for each proposal a video; as the first, with starts
+and ends in float32."""
 
 PROPOSAL_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.8999999999999999, 0.95)
 """``numpy.linspace(0.5, 0.95, 10)``, as in the official evaluation."""
@@ -115,6 +116,7 @@ def average_recall(
         Proposals a video at the end of the curve; None: as many as there are. A whole number for ``"opentad"``.
     variant
         ``"activitynet"``: 100 points. ``"opentad"``: a point for each whole number of proposals up to `max_average`.
+        ``"mmaction2"``: 100 points, starts and ends rounded to float32, which moves tIoUs across thresholds.
     tiou_thresholds
         1 to 64 thresholds.
 
@@ -131,8 +133,10 @@ def average_recall(
 
     Notes
     -----
-    ``eval_proposal.py`` of activitynet/ActivityNet and ``recall.py`` of sming256/OpenTAD, their truncation of numbers
-    of proposals to whole ones included: at the first points a video with few proposals contributes none.
+    ``eval_proposal.py`` of activitynet/ActivityNet, ``recall.py`` of sming256/OpenTAD and
+    ``average_recall_at_avg_proposals`` of open-mmlab/mmaction2, their truncation of numbers of proposals to whole ones
+    included: at the first points a video with few proposals contributes none. mmaction2 fails where a video with truth
+    has no proposal; here it has found nothing, as in the others.
 
     Examples
     --------
@@ -149,8 +153,10 @@ def average_recall(
     thresholds = require_thresholds(tiou_thresholds)
     videos, truths = _truths_by_video(annotations)
     offset, proposals = _ranked_proposals(predictions, [annotations.video_ids[index] for index in videos])
+    if variant == "mmaction2":
+        proposals, truths = _in_float32(proposals), _in_float32(truths)
     wanted = _wanted_average(max_average, len(predictions.segments), len(videos), variant)
-    num_points = _NUM_POINTS if variant == "activitynet" else round(wanted)
+    num_points = round(wanted) if variant == "opentad" else _NUM_POINTS
     num_proposals = len(predictions.segments)
     ratio = wanted * float(len(videos)) / num_proposals if num_proposals else 0.0
     counts = np.diff(offset)
@@ -177,6 +183,11 @@ def _wanted_average(max_average: float | None, num_proposals: int, num_videos: i
             "give 100",
         )
     return wanted
+
+
+def _in_float32(pieces: Pieces) -> Pieces:
+    start, end = (values.astype(np.float32).astype(np.float64) for values in (pieces.start, pieces.end))
+    return Pieces(pieces.video, start, end)
 
 
 def _truths_by_video(annotations: Annotations) -> tuple[Indexes, Pieces]:

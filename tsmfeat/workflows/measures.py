@@ -1,7 +1,7 @@
 """What is measured beside AP, by name."""
 
 from tsmfeat.metrics.frames import FrameScores, frame_scores
-from tsmfeat.metrics.proposals import PROPOSAL_THRESHOLDS, AverageRecall, average_recall
+from tsmfeat.metrics.proposals import PROPOSAL_THRESHOLDS, AverageRecall, Variant, average_recall
 from tsmfeat.metrics.recall import TopRecall, top_recall
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
@@ -9,6 +9,8 @@ from tsmfeat.workflows.options import ScoreOptions
 
 Measured = AverageRecall | TopRecall | FrameScores
 """What a measure returns."""
+
+_VARIANT_OF: dict[str, Variant] = {"ar": "activitynet", "ar-opentad": "opentad", "ar-mmaction2": "mmaction2"}
 
 
 def take_measures(predictions: Predictions, annotations: Annotations, options: ScoreOptions) -> dict[str, Measured]:
@@ -33,11 +35,11 @@ def take_measures(predictions: Predictions, annotations: Annotations, options: S
 def _take(name: str, predictions: Predictions, annotations: Annotations, options: ScoreOptions) -> Measured:
     thresholds = options.tiou_thresholds
     match name:
-        case "ar":
-            return average_recall(predictions, annotations, tiou_thresholds=thresholds or PROPOSAL_THRESHOLDS)
-        case "ar-opentad":
-            recall_thresholds = thresholds or PROPOSAL_THRESHOLDS
-            return average_recall(predictions, annotations, variant="opentad", tiou_thresholds=recall_thresholds)
+        case "ar" | "ar-opentad" | "ar-mmaction2":
+            variant = _VARIANT_OF[name]
+            return average_recall(
+                predictions, annotations, variant=variant, tiou_thresholds=thresholds or PROPOSAL_THRESHOLDS
+            )
         case "top-kx":
             return top_recall(predictions, annotations, options.protocol, thresholds)
         case _:
