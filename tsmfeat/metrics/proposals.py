@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError, InputError
-from tsmfeat.kernels.matching import Pieces
+from tsmfeat.kernels.matching import Pieces, rank_detections
 from tsmfeat.kernels.proposals import count_found_within, find_first_ranks
 from tsmfeat.metrics.thresholds import require_thresholds
 from tsmfeat.values.annotations import Annotations
@@ -205,12 +205,10 @@ def _truths_by_video(annotations: Annotations) -> tuple[Indexes, Pieces]:
 def _ranked_proposals(predictions: Predictions, video_ids: list[str]) -> tuple[Indexes, Pieces]:
     """Return the proposals of some videos, video after video by decreasing score, and where those of each begin."""
     place_of = {name: place for place, name in enumerate(video_ids)}
-    places = np.array([place_of.get(name, -1) for name in predictions.video_ids], np.int64)
+    count = len(video_ids)
+    places = np.array([place_of.get(name, count) for name in predictions.video_ids], np.int32)
     segments = predictions.segments
-    video = places[segments.video] if len(segments) else np.empty(0, np.int64)
-    # NaN ranks first, as everywhere.
-    score = np.where(np.isnan(segments.score), np.inf, segments.score)
-    rows = np.lexsort((-score, video))
-    rows = rows[video[rows] >= 0]
-    offset = np.concatenate(([0], np.cumsum(np.bincount(video[rows], minlength=len(video_ids))))).astype(np.int64)
-    return offset, Pieces(video[rows].astype(np.int32), segments.start[rows], segments.end[rows])
+    # Videos stand in the place of classes; those without truth are the unknown one, which comes last.
+    ranking = rank_detections(places[segments.video], segments.score, count)
+    rows = ranking.rows[: ranking.offset[count]]
+    return ranking.offset[: count + 1], Pieces(segments.video[rows], segments.start[rows], segments.end[rows])
