@@ -6,10 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose
+from tsmfeat.errors import ConfigurationError
+from tsmfeat.workflows.options import CeilingOptions
+from tsmfeat_cli.ceiling_tables import describe_ceilings
+from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers
 from tsmfeat_cli.inspect_texts import describe
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
+
+_STEPS = ",".join(f"{value:g}" for value in CeilingOptions.steps)
 
 
 def command(
@@ -23,6 +28,17 @@ def command(
     durations: Annotated[
         str, typer.Option("--durations", help="A store or annotations that know how long predicted videos are.")
     ] = "",
+    ceilings: Annotated[
+        bool, typer.Option("--ceilings", help="Of annotations: the score that perfect labels reach on each grid.")
+    ] = False,
+    step: Annotated[str, typer.Option("--step", help="Of --ceilings: the grids' steps in seconds.")] = _STEPS,
+    subset: Annotated[str, typer.Option("--subset", help="Of --ceilings: videos to evaluate on.")] = (
+        CeilingOptions.subset
+    ),
+    protocol: Annotated[str, typer.Option("--protocol", help="Of --ceilings, as in tsmfeat score.")] = (
+        CeilingOptions.protocol
+    ),
+    tiou: Annotated[str, typer.Option("--tiou", help="Of --ceilings: thresholds in place of the protocol's.")] = "",
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -31,8 +47,18 @@ def command(
 ) -> None:
     """Show what a file holds, whatever its kind: it is told by the content.
 
+    With --ceilings, what is shown of annotations is the best score that a classifier of intervals can reach.
+
     Example: tsmfeat inspect features.h5 --json
     """
+    options = CeilingOptions(
+        parse_numbers(step, "--step"), protocol, parse_numbers(tiou, "--tiou") if tiou else None, subset
+    )
+    if ceilings:
+        _show_ceilings(path, options, as_json, asked_for_more=bool(video or durations))
+        return
+    if options != CeilingOptions():
+        raise ConfigurationError("--step, --subset, --protocol and --tiou are those of --ceilings", "add --ceilings")
     from tsmfeat.workflows.inspection import inspect
 
     found = inspect(path, video, durations)
@@ -40,6 +66,15 @@ def command(
     with TerminalProgress(quiet) as progress:
         for message in _warnings_of(found):
             progress.warn(message)
+
+
+def _show_ceilings(path: Path, options: CeilingOptions, as_json: bool, *, asked_for_more: bool) -> None:
+    if asked_for_more:
+        raise ConfigurationError("--ceilings speaks of all videos; --video and --durations do not go with it", "")
+    from tsmfeat.workflows.ceilings import measure_ceilings
+
+    report = measure_ceilings(path, options)
+    write_data(json.dumps(report.to_dict()) if as_json else describe_ceilings(report))
 
 
 def _warnings_of(found: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from tsmfeat.values.annotations import NO_SCENE, Annotations, require_unique_vid
 NO_TARGET = -1
 
 # Seconds within which two overlaps, or an overlap and its threshold, count as equal.
-_TOLERANCE_SECONDS = 1e-9
+TOLERANCE_SECONDS = 1e-9
 
 _Ints = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
@@ -71,9 +72,56 @@ def interval_targets(
     targets = np.repeat(per_video, np.diff(offsets))
     row, label, overlap = _pairs(annotations, video_of, offsets, step_seconds)
     rows, labels, totals = _winners(*_totals(row, label, overlap))
-    accepted = totals >= min_overlap * step_seconds - _TOLERANCE_SECONDS
+    accepted = totals >= min_overlap * step_seconds - TOLERANCE_SECONDS
     targets[rows[accepted]] = labels[accepted]
     return targets
+
+
+class Overlaps(NamedTuple):
+    """How long each action takes within each interval, one place of every array for each pair that meets.
+
+    Attributes
+    ----------
+    row
+        int64 (P,): ascending.
+    label
+        int64 (P,): ascending within a row.
+    seconds
+        float64 (P,): the overlaps of the action's segments added; above 1e-9.
+    """
+
+    row: _Ints
+    label: _Ints
+    seconds: _Floats
+
+
+def interval_overlaps(
+    annotations: Annotations, video_ids: Sequence[str], row_offset: npt.ArrayLike, step_seconds: float
+) -> Overlaps:
+    """Return how long each action takes within each interval.
+
+    Parameters
+    ----------
+    annotations, video_ids, row_offset, step_seconds
+        As in `interval_targets`.
+
+    Returns
+    -------
+    Overlaps
+
+    Examples
+    --------
+    >>> from tsmfeat.values.segments import Segments
+    >>> from tsmfeat.values.vocabulary import Vocabulary
+    >>> one = Segments([0], [0], [0.25], [1.25], [1.0])
+    >>> truth = Annotations(("a",), Vocabulary(("run",)), one, [2.0], ("",), [-1], Vocabulary(()))
+    >>> found = interval_overlaps(truth, ["a"], [0, 4], 0.5)
+    >>> found.row.tolist(), found.seconds.tolist()
+    ([0, 1, 2], [0.25, 0.5, 0.25])
+    """
+    require_unique_video_ids(tuple(video_ids))
+    offsets: _Ints = np.asarray(row_offset, np.int64)
+    return _totals(*_pairs(annotations, _places(annotations, video_ids), offsets, step_seconds))
 
 
 def _places(annotations: Annotations, video_ids: Sequence[str]) -> _Ints:
@@ -100,13 +148,13 @@ def _pairs(
     return offsets[video[segment]] + interval, label[segment], overlap
 
 
-def _totals(row: _Ints, label: _Ints, overlap: _Floats) -> tuple[_Ints, _Ints, _Floats]:
+def _totals(row: _Ints, label: _Ints, overlap: _Floats) -> Overlaps:
     order = np.lexsort((label, row))
     row, label = row[order], label[order]
     begins = _group_begins((np.diff(row) != 0) | (np.diff(label) != 0), len(row))
     totals = np.add.reduceat(overlap[order], begins) if len(begins) else overlap
-    some = totals > _TOLERANCE_SECONDS
-    return row[begins][some], label[begins][some], totals[some]
+    some = totals > TOLERANCE_SECONDS
+    return Overlaps(row[begins][some], label[begins][some], totals[some])
 
 
 def _winners(row: _Ints, label: _Ints, totals: _Floats) -> tuple[_Ints, _Ints, _Floats]:
@@ -114,7 +162,7 @@ def _winners(row: _Ints, label: _Ints, totals: _Floats) -> tuple[_Ints, _Ints, _
     if not len(begins):
         return row, label, totals
     largest = np.repeat(np.maximum.reduceat(totals, begins), np.diff(np.append(begins, len(row))))
-    equal = np.flatnonzero(totals >= largest - _TOLERANCE_SECONDS)
+    equal = np.flatnonzero(totals >= largest - TOLERANCE_SECONDS)
     # Labels ascend within a row, so the first of the equals is the lowest label.
     chosen = equal[np.unique(row[equal], return_index=True)[1]]
     return row[chosen], label[chosen], totals[chosen]

@@ -365,6 +365,35 @@ class ValidateOptions:
 
 
 @dataclass(frozen=True)
+class CeilingOptions:
+    """For which grids the best possible score is wanted.
+
+    Parameters
+    ----------
+    steps
+        The grids' steps t, in seconds.
+    protocol, tiou_thresholds, subset
+        As in `ScoreOptions`.
+
+    Raises
+    ------
+    ConfigurationError
+        No step, or one that is no positive number.
+    """
+
+    steps: tuple[float, ...] = (0.25, 0.5, 1.0)
+    protocol: str = ScoreOptions.protocol
+    tiou_thresholds: tuple[float, ...] | None = None
+    subset: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the steps."""
+        if not self.steps or not all(step > 0 and math.isfinite(step) for step in self.steps):
+            listed = ", ".join(f"{step:g}" for step in self.steps) or "none"
+            raise ConfigurationError(f"steps {listed}: each is a positive number of seconds", "use --step 0.25,0.5,1")
+
+
+@dataclass(frozen=True)
 class DemoOptions:
     """What the demo renders and how it fits; chosen on its validation videos.
 

@@ -14,7 +14,7 @@ from tsmfeat.localization.transitions import learn_transition_costs
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.vocabulary import Vocabulary
-from tsmfeat.workflows.grids import annotated_seconds, grid_offsets
+from tsmfeat.workflows.grids import annotated_offsets
 from tsmfeat.workflows.splits import choose_training_subset
 
 
@@ -56,7 +56,7 @@ def learn_transitions(truth: Annotations, vocabulary: Vocabulary, step_seconds: 
     Parameters
     ----------
     truth
-        Annotated videos; one without a known duration ends with its last segment.
+        Annotated videos; one of unknown duration ends with its last segment.
     vocabulary
         C classes of the scores; neighbours of another class count for nothing.
     step_seconds
@@ -67,7 +67,7 @@ def learn_transitions(truth: Annotations, vocabulary: Vocabulary, step_seconds: 
     float64 (C + 1, C + 1)
         As `tsmfeat.localization.transitions.learn_transition_costs` says.
     """
-    offsets = grid_offsets(annotated_seconds(truth), step_seconds)
+    offsets = annotated_offsets(truth, step_seconds)
     labels = interval_targets(truth, truth.video_ids, offsets, step_seconds, HeadOptions.min_overlap)
     named = [vocabulary.id_of(name) if name in vocabulary else -1 for name in truth.vocabulary.names]
     translated = np.array([*named, vocabulary.background], np.int32)[labels]
