@@ -22,6 +22,7 @@ from tsmfeat.priors.options import PriorOptions
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows.options import (
+    CeilingOptions,
     ConvertOptions,
     DemoOptions,
     ExtractOptions,
@@ -86,6 +87,7 @@ COMMAND_WORDS = {
     "fuse": ["fuse", "a.json", "-o", "fused.json"],
     "validate": ["validate", "features.h5"],
     "demo": ["demo"],
+    "inspect": ["inspect", "gt.json", "--ceilings"],
 }
 JOBS = {
     "convert": ("tsmfeat.workflows.conversion", "convert"),
@@ -96,6 +98,7 @@ JOBS = {
     "fuse": ("tsmfeat.workflows.fusing", "fuse"),
     "validate": ("tsmfeat.workflows.validation", "validate"),
     "demo": ("tsmfeat.workflows.demonstration", "render_dataset"),
+    "inspect": ("tsmfeat.workflows.ceilings", "measure_ceilings"),
 }
 DEFAULTS = {
     "convert": ConvertOptions(),
@@ -106,6 +109,7 @@ DEFAULTS = {
     "fuse": FuseOptions(),
     "validate": ValidateOptions(),
     "demo": DemoOptions(),
+    "inspect": CeilingOptions(),
 }
 OTHERS = {
     "convert": (
@@ -232,6 +236,10 @@ OTHERS = {
         ),
     ),
     "demo": ("--num-videos 12 --seed 5", DemoOptions(12, 5)),
+    "inspect": (
+        "--step 1,2 --protocol activitynet --tiou 0.1,0.2 --subset s",
+        CeilingOptions((1.0, 2.0), "activitynet", (0.1, 0.2), "s"),
+    ),
 }
 
 
@@ -288,6 +296,7 @@ ALWAYS_DEFAULT = {
     "predict": {"fusion.decimals", "video.resize", "video.resize_filter", *PRIOR_FIXED},
     "validate": {"video.resize", "video.resize_filter", "video.allow_partial"},
     "demo": {"step_seconds", "trunk", "num_frames", "resize", "epochs", "lr", "dropout"},
+    "inspect": set(),
 }
 
 
