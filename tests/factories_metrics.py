@@ -18,8 +18,8 @@ def _segments(rows, videos, labels, scores):
     )
 
 
-def annotations_of(rows, videos=None, labels=None):
-    """rows: (video, label, start, end)."""
+def annotations_of(rows, videos=None, labels=None, ambiguous=()):
+    """rows: (video, label, start, end); ambiguous: (video, start, end)."""
     videos = list(dict.fromkeys(row[0] for row in rows)) if videos is None else videos
     labels = list(dict.fromkeys(row[1] for row in rows)) if labels is None else labels
     count = len(videos)
@@ -31,6 +31,15 @@ def annotations_of(rows, videos=None, labels=None):
         ("",) * count,
         np.full(count, -1),
         Vocabulary(()),
+        0,
+        len(ambiguous),
+        Segments(
+            [videos.index(row[0]) for row in ambiguous],
+            [0] * len(ambiguous),
+            [row[1] for row in ambiguous],
+            [row[2] for row in ambiguous],
+            np.ones(len(ambiguous)),
+        ),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS, protocol_named
+from tsmfeat.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS, Protocol, protocol_named
 
 
 def test_the_paper_is_the_default_with_literal_thresholds():
@@ -27,10 +27,12 @@ def test_names_are_unique_and_every_record_says_what_it_is():
 
 
 def test_only_the_paper_drops_invalid_segments():
-    assert [(p.name, p.invalid, p.undefined_tiou) for p in PROTOCOLS] == [
-        ("paper", "drop", "zero"),
-        ("activitynet", "keep", "match"),
-    ]
+    assert {protocol.name for protocol in PROTOCOLS if protocol.invalid == "drop"} == {"paper"}
+
+
+def test_defaults_are_the_official_activitynet_rules():
+    plain = Protocol("activitynet", protocol_named("activitynet").summary, tuple(np.linspace(0.5, 0.95, 10).tolist()))
+    assert plain == protocol_named("activitynet")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tsmfeat.errors import InputError, OutputError
 from tsmfeat.formats.activitynet import read_annotations as read_json
+from tsmfeat.formats.activitynet import write_annotations as write_json
 from tsmfeat.formats.classes import ClassList
 from tsmfeat.formats.thumos14 import (
     THUMOS14_CLASSES,
@@ -62,6 +63,18 @@ def test_a_folder_is_read_with_its_subsets_and_ambiguous_segments_are_counted(fo
     }
     assert (found.num_ambiguous, found.num_dropped) == (2, 0)
     assert found.select_subset("testing").num_ambiguous == 2
+    aside = found.select_videos([3, 1]).ambiguous
+    assert (aside.video.tolist(), aside.start.tolist(), aside.end.tolist()) == ([1, 0], [7, 7], [8, 8])
+
+
+def test_ambiguous_segments_survive_writing(folder, tmp_path):
+    found = read_annotations(folder, "error")
+    write_annotations(found, tmp_path / "again")
+    write_json(found, tmp_path / "gt.json")
+    for again in (read_annotations(tmp_path / "again", "error"), read_json(tmp_path / "gt.json", "error")):
+        assert {again.video_ids[video] for video in again.ambiguous.video} == {"video_test_1", "video_test_9"}
+        assert again.ambiguous.start.tolist() == [7.0, 7.0]
+        assert (again.num_ambiguous, len(again.video_ids)) == (2, 4)
 
 
 def test_ambiguous_is_a_class_where_it_is_named(folder):

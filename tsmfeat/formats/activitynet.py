@@ -1,7 +1,8 @@
 """ActivityNet JSON: the native form of annotations and predictions.
 
 Annotations: ``{"database": {video_id: {"subset", "duration", "annotations": [{"label", "segment": [start, end]}]}}}``
-with an optional ``"scene"`` a video. Predictions: ``{"version", "results": {video_id: [{"label", "segment", "score"}]},
+with an optional ``"scene"`` a video, and optional ``"ambiguous": {video_id: [[start, end]]}`` beside ``database`` for
+what the THUMOS14 devkit calls so. Predictions: ``{"version", "results": {video_id: [{"label", "segment", "score"}]},
 "external_data"}`` with optional ``"scenes": {video_id: [{"label", "score"}]}``. Other keys are ignored.
 """
 
@@ -15,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.formats.activitynet_decoding import (
+    AnnotatedVideo,
+    AnnotationFile,
     SceneScore,
     SegmentColumns,
     decode_annotations,
@@ -33,6 +36,7 @@ from tsmfeat.formats.row_checks import (
     list_nan_scores,
     refuse_problems,
 )
+from tsmfeat.formats.rows import number_ambiguous
 from tsmfeat.values.annotations import NO_SCENE, Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
@@ -68,7 +72,7 @@ def read_annotations(path: Path | str, invalid: Invalid = "drop", classes: Vocab
     """
     source = checked_source(path, invalid)
     content, problems = decode_annotations(source, list_repeated=invalid == "error")
-    videos = content.database
+    videos = _with_ambiguous_videos(content)
     columns = gather_columns(video.annotations for video in videos.values())
     place_of = _placer((f"database[{name!r}].annotations" for name in videos), columns.counts)
     names, segments = columns.names, _segments(columns)
@@ -77,6 +81,7 @@ def read_annotations(path: Path | str, invalid: Invalid = "drop", classes: Vocab
     segments, num_dropped = judge_segments(segments, place_of, invalid, problems)
     durations = _known_durations({name: video.duration for name, video in videos.items()}, invalid, problems)
     refuse_problems(source, problems)
+    ambiguous = [(name, start, end) for name, found in content.ambiguous.items() for start, end in found]
     scenes = Vocabulary(tuple(dict.fromkeys(video.scene for video in videos.values() if video.scene)))
     return Annotations(
         tuple(videos),
@@ -87,6 +92,8 @@ def read_annotations(path: Path | str, invalid: Invalid = "drop", classes: Vocab
         scenes.ids_of((video.scene or "" for video in videos.values()), unknown=NO_SCENE),
         scenes,
         num_dropped,
+        len(ambiguous),
+        number_ambiguous(ambiguous, tuple(videos)),
     )
 
 
@@ -157,6 +164,14 @@ def write_annotations(annotations: Annotations, path: Path | str) -> None:
 def _segments(columns: SegmentColumns) -> Segments:
     video = np.repeat(np.arange(len(columns.counts), dtype=np.int32), columns.counts)
     return Segments(video, columns.label, columns.ends[::2], columns.ends[1::2], columns.score)
+
+
+def _with_ambiguous_videos(content: AnnotationFile) -> dict[str, AnnotatedVideo]:
+    """Return the videos; one of ambiguous segments alone is one of the set, of the only subset if there is one."""
+    subsets = {video.subset for video in content.database.values()}
+    subset = subsets.pop() if len(subsets) == 1 else None
+    alone = [name for name in content.ambiguous if name not in content.database]
+    return content.database | {name: AnnotatedVideo(subset=subset) for name in alone}
 
 
 def _placer(places: Iterable[str], counts: Sequence[int]) -> PlaceOf:

@@ -49,9 +49,10 @@ class AnnotatedVideo(msgspec.Struct):
 
 
 class AnnotationFile(msgspec.Struct):
-    """Ground truth by video id."""
+    """Ground truth by video id, with the ambiguous segments of the THUMOS14 devkit where there are any."""
 
     database: dict[str, AnnotatedVideo]
+    ambiguous: dict[str, list[tuple[float, float]]] = {}
 
 
 class _PredictionFile(msgspec.Struct):
@@ -212,7 +213,19 @@ def _annotations_from(path: Path, value: Any, problems: list[str]) -> Annotation
         list_bad_text(head.scene or "", place, problems)
         list_bad_text(head.subset or "", place, problems)
         videos[video_id] = msgspec.structs.replace(head, annotations=rows)
-    return AnnotationFile(videos)
+    return AnnotationFile(videos, _ambiguous_from(value.get("ambiguous", {}), problems))
+
+
+def _ambiguous_from(found: Any, problems: list[str]) -> dict[str, list[tuple[float, float]]]:  # noqa: ANN401
+    if not isinstance(found, dict):
+        problems.append(f"ambiguous is {_json_name(found)}; expected an object of video ids")
+        return {}
+    for video_id in found:
+        list_bad_text(video_id, f"ambiguous[{video_id!r}]", problems)
+    return {
+        name: _convert(rows, list[tuple[float, float]], f"ambiguous[{name!r}]", problems) or []
+        for name, rows in found.items()
+    }
 
 
 def _predictions_from(path: Path, value: Any, problems: list[str]) -> PredictionFile:  # noqa: ANN401 - any JSON

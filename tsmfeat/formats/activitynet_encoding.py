@@ -66,7 +66,16 @@ def encode_annotations(annotations: Annotations) -> bytes:
         name: _video_fields(annotations, index) | {"annotations": grouped[name]}
         for index, name in enumerate(annotations.video_ids)
     }
-    return _encode({"version": _VERSION, "taxonomy": [], "database": database})
+    content: dict[str, object] = {"version": _VERSION, "taxonomy": [], "database": database}
+    ambiguous = _ambiguous_by_video(annotations)
+    return _encode(content | {"ambiguous": ambiguous} if ambiguous else content)
+
+
+def _ambiguous_by_video(annotations: Annotations) -> dict[str, list[tuple[float, float]]]:
+    found = annotations.ambiguous
+    _require_finite(found)
+    rows = list(zip(found.start.tolist(), found.end.tolist(), strict=True))
+    return {name: own for name, own in _by_video(rows, found.video, annotations.video_ids).items() if own}
 
 
 def _encode(content: dict[str, object]) -> bytes:

@@ -48,11 +48,11 @@ class VideoFacts(NamedTuple):
 
 @dataclass(frozen=True)
 class FoundVideos:
-    """The annotated videos of a file by id, and how many segments were set aside as ambiguous."""
+    """The annotated videos of a file by id, and the segments set aside as ambiguous: video, start and end."""
 
     facts: Mapping[str, VideoFacts] = field(default_factory=dict)
     num_left_out: int = 0
-    num_ambiguous: int = 0
+    ambiguous: Sequence[tuple[str, float, float]] = ()
 
 
 def assemble_predictions(
@@ -130,8 +130,23 @@ def assemble_annotations(
         scenes.ids_of((fact.scene for fact in facts), unknown=NO_SCENE),
         scenes,
         num_dropped + found.num_left_out,
-        found.num_ambiguous,
+        len(found.ambiguous),
+        number_ambiguous(found.ambiguous, videos),
     )
+
+
+def number_ambiguous(rows: Sequence[tuple[str, float, float]], video_ids: Sequence[str]) -> Segments:
+    """Return ambiguous segments, listed as video id, start and end, in the numbering of the video ids.
+
+    Examples
+    --------
+    >>> number_ambiguous([("b", 1.0, 2.0)], ("a", "b")).video.tolist()
+    [1]
+    """
+    place = {name: index for index, name in enumerate(video_ids)}
+    video = np.array([place[row[0]] for row in rows], np.int32)
+    ends = np.array([row[1:] for row in rows], np.float64).reshape(-1, 2)
+    return Segments(video, np.zeros(len(rows), np.int32), ends[:, 0], ends[:, 1], np.ones(len(rows)))
 
 
 def _number(rows: Rows, video_ids: Iterable[str]) -> tuple[tuple[str, ...], Segments, tuple[str, ...]]:

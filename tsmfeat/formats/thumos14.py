@@ -59,7 +59,7 @@ def read_annotations(path: Path | str, invalid: Invalid = "drop", classes: Vocab
         What to do with segments that end at or before their start or are not finite.
     classes
         The vocabulary; None: the files' classes in the order of their names, those without lines included. Segments
-        of ``Ambiguous`` files are left out and counted, unless the `classes` name it.
+        of ``Ambiguous`` files are no truth: they are counted and kept aside, unless the `classes` name it.
 
     Raises
     ------
@@ -74,17 +74,19 @@ def read_annotations(path: Path | str, invalid: Invalid = "drop", classes: Vocab
             f"{source}: no annotation file; they are named <Class>_test.txt or <Class>_val.txt", "check the path"
         )
     ambiguous_counts = classes is not None and AMBIGUOUS in classes
-    lines, labels, num_ambiguous, subsets = [], [], 0, {}
+    lines, labels, set_aside, subsets = [], [], [], {}
     for file, (label, subset) in files.items():
         found = _read_lines(file, f"{file.name}:", _FIELDS_OF_ANNOTATION, problems)
         subsets.update({line.words[0]: subset for line in found if line.words[0] not in subsets})
         if label == AMBIGUOUS and not ambiguous_counts:
-            num_ambiguous += len(found)
+            set_aside += found
             continue
         lines += found
         labels += [label] * len(found)
     rows = _make_rows(lines, labels, np.ones(len(lines)), problems)
-    facts = FoundVideos({name: VideoFacts(subset) for name, subset in subsets.items()}, 0, num_ambiguous)
+    aside = _make_rows(set_aside, [AMBIGUOUS] * len(set_aside), np.ones(len(set_aside)), problems)
+    ambiguous = list(zip(aside.video, aside.start.tolist(), aside.end.tolist(), strict=True))
+    facts = FoundVideos({name: VideoFacts(subset) for name, subset in subsets.items()}, 0, ambiguous)
     own = Vocabulary(tuple(dict.fromkeys(label for label, _ in files.values() if label != AMBIGUOUS)))
     return assemble_annotations(source, rows, facts, invalid, own if classes is None else classes, problems)
 
@@ -140,7 +142,7 @@ def write_predictions(predictions: Predictions, path: Path | str, classes: Class
 
 
 def write_annotations(annotations: Annotations, path: Path | str) -> None:
-    """Write a folder with a file a class and subset, classes without segments included.
+    """Write a folder with a file a class and subset, classes without segments included, and ambiguous segments.
 
     Raises
     ------
@@ -164,6 +166,10 @@ def write_annotations(annotations: Annotations, path: Path | str) -> None:
     for line, label, video in zip(lines, segments.label.tolist(), segments.video.tolist(), strict=True):
         name = annotations.vocabulary.names[label] + SUFFIX_OF_SUBSET[annotations.subset[video]]
         files[name].append(line + "\n")
+    aside = annotations.ambiguous
+    for line, video in zip(_lines_of(aside, annotations.video_ids), aside.video.tolist(), strict=True):
+        name = AMBIGUOUS + SUFFIX_OF_SUBSET[annotations.subset[video]]
+        files.setdefault(name, []).append(line + "\n")
     write_folder(Path(path), {name: "".join(listed).encode() for name, listed in files.items()})
 
 

@@ -193,6 +193,11 @@ def _annotation_losses(annotations: Annotations, format_name: FormatName) -> tup
         + _count(~np.isnan(annotations.duration_seconds), "the durations of {} videos", holds_facts)
         + _count(np.asarray(annotations.scene != NO_SCENE), "the scenes of {} videos", holds_facts)
         + _silent(len(annotations.video_ids), annotations.segments.video, format_name)
+        + _count(
+            np.ones(len(annotations.ambiguous), np.bool_),
+            "{} ambiguous segments",
+            format_name in ("activitynet", "thumos14"),
+        )
     )
 
 

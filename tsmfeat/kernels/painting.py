@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from tsmfeat.kernels.matching import Pieces
+from tsmfeat.kernels.ranking import Pieces
 
 Indexes = npt.NDArray[np.int64]
 

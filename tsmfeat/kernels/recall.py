@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from tsmfeat.kernels.matching import Pieces
 from tsmfeat.kernels.overlap import tiou
+from tsmfeat.kernels.ranking import Pieces
 
 Indexes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tsmfeat.kernels.hit_precision import MEAN_AT_TP, VOC_11, VOC_ALL, summarize_hits
 from tsmfeat.kernels.precision import average_precisions
-from tsmfeat.metrics.matching import match_predictions
+from tsmfeat.metrics.matching import Matching, match_predictions
 from tsmfeat.metrics.protocols import DEFAULT_PROTOCOL, Protocol, protocol_named
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
+
+_AP_RULES = {"voc-all": VOC_ALL, "voc-11": VOC_11, "mean-at-tp": MEAN_AT_TP}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +116,20 @@ def evaluate(
     """
     record = protocol_named(protocol) if isinstance(protocol, str) else protocol
     matching = match_predictions(predictions, annotations, record, tiou_thresholds)
+    return summarize_matching(matching, record, predictions, annotations)
+
+
+def summarize_matching(
+    matching: Matching, protocol: Protocol, predictions: Predictions, annotations: Annotations
+) -> Evaluation:
+    """Return the evaluation of predictions that are matched already."""
     num_ranked = matching.num_ranked
     return Evaluation(
-        protocol=record.name,
+        protocol=protocol.name,
         tiou_thresholds=matching.tiou_thresholds,
         classes=matching.classes,
-        ap=average_precisions(matching.hits, matching.offset, matching.num_truths, len(matching.tiou_thresholds)),
-        num_annotations=len(annotations.segments),
+        ap=ap_of_matching(matching, protocol),
+        num_annotations=len(matching.truth_rows),
         num_predictions=len(predictions.segments),
         num_ignored=len(predictions.segments) - num_ranked,
         tied_share=matching.num_tied / num_ranked if num_ranked else 0.0,
@@ -127,3 +137,24 @@ def evaluate(
         num_dropped_annotations=annotations.num_dropped,
         num_dropped_predictions=predictions.num_dropped,
     )
+
+
+def ap_of_matching(matching: Matching, protocol: Protocol) -> npt.NDArray[np.float64]:
+    """Return the average precision of each class at each threshold, float64 (K, T), under a protocol's rule.
+
+    Parameters
+    ----------
+    matching
+        From `tsmfeat.metrics.matching.match_predictions`.
+    protocol
+        Of its rules those on AP and on the rank of equal scores.
+    """
+    hits, offset, num_truths = matching.hits, matching.offset, matching.num_truths
+    num_thresholds = len(matching.tiou_thresholds)
+    hits_first = protocol.tie == "hits-first" and matching.num_tied > 0
+    if protocol.ap == "voc-all" and matching.is_forgiven is None and not hits_first:
+        return average_precisions(hits, offset, num_truths, num_thresholds)
+    none = np.zeros(len(hits), np.bool_)
+    is_forgiven = none if matching.is_forgiven is None else matching.is_forgiven
+    is_tied = matching.is_tied if hits_first else none
+    return summarize_hits(hits, is_forgiven, is_tied, offset, num_truths, (num_thresholds, _AP_RULES[protocol.ap]))

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import InputError
-from tsmfeat.kernels.matching import Pieces
 from tsmfeat.kernels.painting import paint_rows
+from tsmfeat.kernels.ranking import Pieces
 from tsmfeat.metrics.segmentation import F1_THRESHOLDS, SegmentationScores, segmentation_scores
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.intervals import IntervalGrid

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError, InputError
-from tsmfeat.kernels.matching import Pieces, rank_detections
 from tsmfeat.kernels.proposals import count_found_within, find_first_ranks
+from tsmfeat.kernels.ranking import Detections, Pieces, rank_detections
 from tsmfeat.metrics.thresholds import require_thresholds
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
@@ -209,6 +209,7 @@ def _ranked_proposals(predictions: Predictions, video_ids: list[str]) -> tuple[I
     places = np.array([place_of.get(name, count) for name in predictions.video_ids], np.int32)
     segments = predictions.segments
     # Videos stand in the place of classes; those without truth are the unknown one, which comes last.
-    ranking = rank_detections(places[segments.video], segments.score, count)
+    columns = segments.video, segments.start, segments.end, segments.score
+    ranking = rank_detections(Detections(places[segments.video], *columns), count)
     rows = ranking.rows[: ranking.offset[count]]
     return ranking.offset[: count + 1], Pieces(segments.video[rows], segments.start[rows], segments.end[rows])

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.kernels.matching import Pieces
+from tsmfeat.kernels.ranking import Pieces
 from tsmfeat.kernels.recall import find_in_best
 from tsmfeat.metrics.matching import match_predictions
 from tsmfeat.metrics.protocols import DEFAULT_PROTOCOL, Protocol, protocol_named

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.kernels.matching import MAX_THRESHOLDS
+from tsmfeat.kernels.pair_tious import MAX_THRESHOLDS
 
 
 def require_thresholds(thresholds: Sequence[float]) -> npt.NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Ground truth of many videos."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,10 @@ class Annotations:
     num_dropped
         Rows the reader left out (zero-length, reversed or non-finite).
     num_ambiguous
-        Rows the reader left out because the annotators call them ambiguous (THUMOS14).
+        Rows that are no truth because the annotators call them ambiguous (THUMOS14), those of all subsets.
+    ambiguous
+        These rows where the reader keeps them; their labels mean nothing. Only protocols that forgive predictions
+        there look at them.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class Annotations:
     scene_vocabulary: Vocabulary
     num_dropped: int = 0
     num_ambiguous: int = 0
+    ambiguous: Segments = field(default_factory=Segments.empty)
 
     def __post_init__(self) -> None:
         """Cast and check."""
@@ -62,6 +66,7 @@ class Annotations:
             if len(getattr(self, name)) != count:
                 raise InputError(f"{name} has {len(getattr(self, name))} entries for {count} videos; one each", "")
         require_ids_in_range(self.segments.video, count, "video")
+        require_ids_in_range(self.ambiguous.video, count, "video of an ambiguous segment")
         require_ids_in_range(self.segments.label, len(self.vocabulary), "label")
         require_ids_in_range(self.scene - NO_SCENE, len(self.scene_vocabulary) - NO_SCENE, "scene (shifted by one)")
 
@@ -77,19 +82,23 @@ class Annotations:
         """Return some videos in the order given, the vocabularies unchanged."""
         new_index = np.full(len(self.video_ids), -1, np.int32)
         new_index[keep] = np.arange(len(keep), dtype=np.int32)
-        rows = self.segments.take(new_index[self.segments.video] >= 0)
-        segments = Segments(new_index[rows.video], rows.label, rows.start, rows.end, rows.score)
         return Annotations(
             tuple(self.video_ids[index] for index in keep),
             self.vocabulary,
-            segments,
+            _renumber_videos(self.segments, new_index),
             self.duration_seconds[keep],
             tuple(self.subset[index] for index in keep),
             self.scene[keep],
             self.scene_vocabulary,
             self.num_dropped,
             self.num_ambiguous,
+            _renumber_videos(self.ambiguous, new_index),
         )
+
+
+def _renumber_videos(segments: Segments, new_index: npt.NDArray[np.int32]) -> Segments:
+    rows = segments.take(new_index[segments.video] >= 0)
+    return Segments(new_index[rows.video], rows.label, rows.start, rows.end, rows.score)
 
 
 def require_unique_video_ids(video_ids: tuple[str, ...]) -> int:

@@ -29,8 +29,10 @@ class ConversionReport:
         ``"annotations"`` or ``"predictions"``.
     num_videos, num_segments, num_classes
         What was read, rows that were dropped not counted.
-    num_dropped, num_ambiguous
-        Rows left out in reading: zero-length, reversed or not finite, and those the annotators call ambiguous.
+    num_dropped
+        Rows left out in reading: zero-length, reversed or not finite.
+    num_ambiguous
+        Rows that are no truth because the annotators call them ambiguous; activitynet and thumos14 hold them.
     losses
         What the target cannot hold, in words.
     seconds
@@ -145,7 +147,5 @@ def _require_other_place(source: Path, out: Path, kind: Kind) -> None:
 def _warn_of_losses(report: ConversionReport, progress: Progress) -> None:
     if report.num_dropped:
         progress.warn(f"{report.num_dropped} segments were dropped: zero-length, reversed or not finite")
-    if report.num_ambiguous:
-        progress.warn(f"{report.num_ambiguous} segments were left out: the annotators call them ambiguous")
     for loss in report.losses:
         progress.warn(f"{report.out}: its format cannot hold {loss}")
