@@ -63,7 +63,7 @@ def test_a_folder_is_read_with_its_subsets_and_ambiguous_segments_are_counted(fo
     }
     assert (found.num_ambiguous, found.num_dropped) == (2, 0)
     assert found.select_subset("testing").num_ambiguous == 2
-    aside = found.select_videos([3, 1]).ambiguous
+    aside = found.select_videos([found.video_ids.index(name) for name in ("video_test_9", "video_test_1")]).ambiguous
     assert (aside.video.tolist(), aside.start.tolist(), aside.end.tolist()) == ([1, 0], [7, 7], [8, 8])
 
 

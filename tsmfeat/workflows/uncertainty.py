@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tsmfeat.errors import ConfigurationError
 from tsmfeat.metrics.bootstrap import Bootstrap, bootstrap_intervals
 from tsmfeat.metrics.diagnosis import Diagnosis, diagnose
 from tsmfeat.metrics.matching import Matching, match_predictions
@@ -137,11 +138,21 @@ def judge_uncertainty(
     Returns
     -------
     Uncertainty
+
+    Raises
+    ------
+    ConfigurationError
+        Something is asked that the protocol's kind of AP does not allow.
     """
     asked = options.statistics
     diagnosis = _diagnose(scored, truth, options) if asked.diagnosis else None
     if not (asked.bootstrap or asked.compare or asked.split_bootstrap):
         return Uncertainty(diagnosis=diagnosis)
+    if not protocol_named(options.protocol).ranks_alone:
+        raise ConfigurationError(
+            f"protocol {options.protocol} and resampled videos: these need the all-point AP of misses that all count",
+            "use another --protocol, or leave --bootstrap, --compare and --split-bootstrap out",
+        )
     entrants = [scored, *rivals, *(parts if asked.split_bootstrap else ())]
     matchings = [_match(entrant.predictions, truth, options) for entrant in entrants]
     names = tuple(entrant.name for entrant in entrants)
