@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from tsmfeat.kernels.matching import Floats, Indexes, Pieces
+from tsmfeat.kernels.ranking import Floats, Indexes, Pieces
 
 States = npt.NDArray[np.int8]
 

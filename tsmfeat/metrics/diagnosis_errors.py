@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.kernels.diagnosing import FALSE_ALARM, HIT, LEFT_OUT, States, assign_truths, find_nearest, state_precisions
-from tsmfeat.kernels.matching import Pieces
+from tsmfeat.kernels.ranking import Pieces
 from tsmfeat.metrics.matching import Indexes, Matching
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
