@@ -10,7 +10,7 @@ from factories_diagnosis import keep_comparable, read_json, spoil
 from factories_metrics import annotations_of, predictions_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive_diagnosis import NaiveDiagnosis
+from naive_diagnosis import NaiveDiagnosis, naive_assigned, naive_ranked
 
 from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.formats.activitynet import read_annotations, read_predictions
@@ -129,9 +129,12 @@ def test_truths_are_assigned_where_matching_finds_hits(truths, predictions):
     )
     hits = [[bool(int(bits) >> t & 1) for t in range(3)] for bits in matching.hits]
     assert (assigned >= 0).tolist() == hits
-    for t in range(3):
-        taken = assigned[assigned[:, t] >= 0, t].tolist()
-        assert len(taken) == len(set(taken))
+    for place, name in enumerate(matching.classes):
+        ranked = naive_ranked(as_rows(predictions), name)
+        for t, threshold in enumerate(thresholds):
+            mine = assigned[matching.offset[place] : matching.offset[place + 1], t]
+            rows_taken = [None if truth < 0 else int(own[truth]) for truth in mine]
+            assert rows_taken == naive_assigned(ranked, as_rows(truths), threshold)
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
@@ -173,10 +176,10 @@ def test_detections_beyond_ten_times_the_truths_are_not_profiled():
     found = diagnose(predictions_of(rows), annotations_of([("a", "walk", 0, 10)]), [0.5], "quantiles")
     assert found.counts.sum() == 10
     assert found.profile[:, OUTCOMES.index("background")].tolist() == [1.0] * 10
-    # Eleven false alarms come before the truth is found: plain AP sees it, the first ten do not.
-    rows = [*rows[:11], ("a", "walk", 0, 10, 0.5)]
+    # Ten false alarms come before the truth is found: AP of all sees it, that of the first ten does not.
+    rows = [*rows[:10], ("a", "walk", 0, 10, 0.5)]
     found = diagnose(predictions_of(rows), annotations_of([("a", "walk", 0, 10)]), [0.5], "quantiles")
-    assert (found.map_first, found.map_n) == (0.0, pytest.approx(1 / 12))
+    assert (found.map_first, found.map_n) == (0.0, pytest.approx(1 / 11))
 
 
 def test_a_truth_found_behind_nineteen_false_alarms_is_missed():
