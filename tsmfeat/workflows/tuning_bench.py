@@ -12,7 +12,7 @@ from tsmfeat.localization.localizing import localize
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.matching import match_predictions
 from tsmfeat.metrics.protocols import protocol_named
-from tsmfeat.metrics.resampling import resample_scores
+from tsmfeat.metrics.resampling import Population, resample_scores
 from tsmfeat.priors.folds import fold_videos
 from tsmfeat.values.annotations import NO_SCENE, Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
@@ -139,7 +139,7 @@ def grade_folds(predictions: Predictions, exam: Exam) -> Floats:
     Hits never depend on other videos, so one matching serves all of them.
     """
     matching = match_predictions(predictions, exam.truth, protocol_named(exam.protocol), exam.tiou_thresholds)
-    return resample_scores(matching, exam.truth, exam.without_folds()).final_score
+    return resample_scores(matching, Population.of(exam.truth), exam.without_folds()).final_score
 
 
 def pool_held_out(predict: Predict, settings: Sequence[Setting], exam: Exam) -> Predictions:
