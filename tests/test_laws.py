@@ -31,6 +31,7 @@ from tsmfeat.workflows.options import (
     PredictOptions,
     ScoreOptions,
     SearchOptions,
+    TuneOptions,
     ValidateOptions,
 )
 from tsmfeat_cli.lazy import COMMANDS
@@ -85,6 +86,7 @@ COMMAND_WORDS = {
     "score": ["score", "heads.safetensors", "--annotations", "gt.json"],
     "predict": ["predict", "features.h5", "--heads", "heads.safetensors", "-o", "predictions.json"],
     "fuse": ["fuse", "a.json", "-o", "fused.json"],
+    "tune": ["tune", "--scores", "oof.scores", "--annotations", "gt.json"],
     "validate": ["validate", "features.h5"],
     "demo": ["demo"],
     "inspect": ["inspect", "gt.json", "--ceilings"],
@@ -96,6 +98,7 @@ JOBS = {
     "score": ("tsmfeat.workflows.scoring", "score"),
     "predict": ("tsmfeat.workflows.prediction", "predict"),
     "fuse": ("tsmfeat.workflows.fusing", "fuse"),
+    "tune": ("tsmfeat.workflows.tuning", "tune"),
     "validate": ("tsmfeat.workflows.validation", "validate"),
     "demo": ("tsmfeat.workflows.demonstration", "render_dataset"),
     "inspect": ("tsmfeat.workflows.ceilings", "measure_ceilings"),
@@ -107,6 +110,7 @@ DEFAULTS = {
     "score": ScoreOptions(),
     "predict": PredictOptions(),
     "fuse": FuseOptions(),
+    "tune": TuneOptions(),
     "validate": ValidateOptions(),
     "demo": DemoOptions(),
     "inspect": CeilingOptions(),
@@ -225,6 +229,26 @@ OTHERS = {
             PriorOptions("p.csv", 0.7, "t.json", "u"),
         ),
     ),
+    "tune": (
+        "--search smooth=none,mean:3 --budget 9 --seconds 7 --folds 3 --seed 4 --protocol activitynet --tiou 0.1,0.2 "
+        "--subset s --strict --classes c --video-prior v.csv --prior-annotations p.json --prior-subset q "
+        "--bootstrap 50 --force",
+        TuneOptions(
+            "smooth=none,mean:3",
+            9,
+            7.0,
+            3,
+            4,
+            "activitynet",
+            (0.1, 0.2),
+            "s",
+            True,
+            "c",
+            PriorOptions("v.csv", prior_annotations="p.json", prior_subset="q"),
+            50,
+            True,
+        ),
+    ),
     "validate": (
         "--against gt.json --classes c.txt --deep --workers 3 --max-bad 0.2 --decoder decord --reader-memory 2 "
         "--reader-timeout 9",
@@ -294,6 +318,8 @@ ALWAYS_DEFAULT = {
     "fuse": {"search.num_candidates", *PRIOR_FIXED},
     # The geometry of frames is that of the heads.
     "predict": {"fusion.decimals", "video.resize", "video.resize_filter", *PRIOR_FIXED},
+    # The strength of the prior is what is searched.
+    "tune": {"prior.gamma", "prior.smoothing", "prior.gammas", "prior.num_folds"},
     "validate": {"video.resize", "video.resize_filter", "video.allow_partial"},
     "demo": {"step_seconds", "trunk", "num_frames", "resize", "epochs", "lr", "dropout"},
     "inspect": set(),
@@ -334,7 +360,7 @@ def test_the_public_names_are_all_there_and_the_right_objects():
         found = getattr(tsmfeat, name)
         assert found.__name__ == name
         assert found is getattr(importlib.import_module(found.__module__), name)
-    for name in ("extract", "fit_heads", "fuse", "inspect", "predict", "score", "validate"):
+    for name in ("extract", "fit_heads", "fuse", "inspect", "predict", "score", "tune", "validate"):
         job = getattr(tsmfeat.workflows, name)
         assert callable(job)
         assert job.__name__ == name
@@ -393,7 +419,9 @@ def test_package_inits_hold_nothing_but_a_docstring():
             assert isinstance(body[0], ast.Expr), path
 
 
-@pytest.mark.parametrize("module", ["extract", "fit_heads", "score", "fuse", "predict", "validate", "convert", "demo"])
+@pytest.mark.parametrize(
+    "module", ["extract", "fit_heads", "score", "tune", "fuse", "predict", "validate", "convert", "demo"]
+)
 def test_no_command_has_a_number_of_its_own_as_a_default(module):
     tree = ast.parse(Path(importlib.import_module(f"tsmfeat_cli.{module}").__file__).read_text())
     command = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "command")

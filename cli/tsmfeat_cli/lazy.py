@@ -25,6 +25,7 @@ COMMANDS = {
     "score": ("tsmfeat_cli.score", "From heads or prediction files to segments, fusion, mAP and the final score."),
     "predict": ("tsmfeat_cli.predict", "Segments in features or raw videos, without annotations."),
     "fuse": ("tsmfeat_cli.fuse", "Prediction files into one: the paper's fusion, weighted boxes, suppression."),
+    "tune": ("tsmfeat_cli.tune", "Choose smoothing, fusion and the like on out-of-fold scores; the honest gain."),
     "inspect": ("tsmfeat_cli.inspect", "Show what a store, heads, a checkpoint, labels or a video hold."),
     "validate": ("tsmfeat_cli.validate", "Check files of any kind, and list all problems at once."),
     "doctor": ("tsmfeat_cli.doctor", "Tell what this machine has and lacks, and compare the decoders on a video."),

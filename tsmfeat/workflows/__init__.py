@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tsmfeat.workflows.inspection import inspect as inspect
     from tsmfeat.workflows.prediction import predict as predict
     from tsmfeat.workflows.scoring import score as score
+    from tsmfeat.workflows.tuning import tune as tune
     from tsmfeat.workflows.validation import validate as validate
 
 _HOMES = {
@@ -26,9 +27,10 @@ _HOMES = {
     "inspect": "tsmfeat.workflows.inspection",
     "predict": "tsmfeat.workflows.prediction",
     "score": "tsmfeat.workflows.scoring",
+    "tune": "tsmfeat.workflows.tuning",
     "validate": "tsmfeat.workflows.validation",
 }
-__all__ = ["convert", "doctor", "extract", "fit_heads", "fuse", "inspect", "predict", "score", "validate"]
+__all__ = ["convert", "doctor", "extract", "fit_heads", "fuse", "inspect", "predict", "score", "tune", "validate"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything

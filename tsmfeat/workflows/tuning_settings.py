@@ -10,8 +10,8 @@ from tsmfeat.localization.options import LocalizationOptions
 Value = str | float | int | bool | tuple[float, ...] | None
 
 GAMMA, WEIGHTS = "gamma", "weights"
-_LOCALIZATION = {name: name.replace("-", "_") for name in ("smooth", "localize", "threshold", "max-gap", "min-duration",
-                                                           "tail")}  # fmt: skip
+LOCALIZATION_NAMES = ("smooth", "localize", "threshold", "max-gap", "min-duration", "tail", "refine", "segment-score")
+_LOCALIZATION = {name: name.replace("-", "_") for name in LOCALIZATION_NAMES}
 _FUSION = {
     "fusion": "fusion",
     "fusion-tiou": "fusion_tiou",
@@ -21,7 +21,7 @@ _FUSION = {
     "fusion-min-score": "min_score",
     "fusion-max-segments": "max_segments",
 }
-LOCALIZATION_NAMES, FUSION_NAMES = tuple(_LOCALIZATION), tuple(_FUSION)
+FUSION_NAMES = tuple(_FUSION)
 NAMES = (*LOCALIZATION_NAMES, GAMMA, *FUSION_NAMES, WEIGHTS)
 """All that can be searched, as `tsmfeat score` names it."""
 

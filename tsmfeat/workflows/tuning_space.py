@@ -13,7 +13,6 @@ Point = tuple[int, ...]
 
 # Options of one block are tried together: what one of them is worth hangs on the others.
 _BLOCKS = (
-    ("smooth",),
     ("localize", "threshold"),
     ("fusion", "fusion-tiou", "fusion-sigma"),
     ("missing", "union"),

@@ -1,0 +1,69 @@
+"""What tuning found, as people read it: three scores, the choice of each fold, and what each value is worth."""
+
+import textwrap
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tsmfeat.workflows.tuning_settings import value_text
+
+if TYPE_CHECKING:
+    from tsmfeat.workflows.tuning_report import OptionReport, TuneReport
+
+_WIDTH = 80
+
+
+def describe_tuning(report: "TuneReport", in_full: bool) -> str:
+    """Return the scores, the verdict and a line an option; in full also the best score of every value tried.
+
+    Parameters
+    ----------
+    report
+        What `tsmfeat.workflows.tune` returned.
+    in_full
+        Whether each option has the profile of its values.
+    """
+    low, high = report.comparison.interval
+    how = "all" if report.is_exhaustive else f"of {report.num_possible:,}"
+    lines = [
+        f"final score {report.options.protocol}, {report.num_videos} videos, {report.num_folds} folds, "
+        f"{report.num_settings:,} settings tried ({how})",
+        f"  default                     {report.default_score:.4f}",
+        f"  tuned, on the same videos   {report.optimistic_score:.4f}   (optimistic: they chose it)",
+        f"  tuned, on held-out videos   {report.honest_score:.4f}   (each fold by what the others chose)",
+        f"honest gain {report.honest_gain:+.4f}, 95 % from {low:+.4f} to {high:+.4f}: {_verdict(report)}",
+        "",
+        f"{'option':<22}{'default':>14}{'tuned':>14}   chosen by the folds",
+    ]
+    for each in report.searched:
+        lines += _option_lines(each, in_full)
+    return "\n".join(lines)
+
+
+def _verdict(report: "TuneReport") -> str:
+    if report.honest_gain <= 0:
+        return "no gain that would hold"
+    return "a gain" if report.comparison.is_distinguishable else "not distinguishable from none on these videos"
+
+
+def _option_lines(each: "OptionReport", in_full: bool) -> list[str]:
+    tuned = "-" if each.is_idle else value_text(each.chosen)
+    lines = _wrapped(
+        f"{each.name:<22}{value_text(each.default):>14}{tuned:>14}   ", "" if each.is_idle else _count_choices(each)
+    )
+    if in_full:
+        tried = [f"{value_text(value)} {score:.4f}" for value, score in each.best_scores if score == score]
+        lines += _wrapped("    best with ", ", ".join(tried))
+    return lines
+
+
+def _count_choices(each: "OptionReport") -> str:
+    counts = Counter(map(value_text, each.of_folds)).most_common()
+    if len(counts) == 1:
+        return "the same"
+    return ", ".join(f"{text} x {count}" if count > 1 else text for text, count in counts)
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=head, subsequent_indent=" " * min(len(head), 14), break_long_words=False
+    ) or [head.rstrip()]
