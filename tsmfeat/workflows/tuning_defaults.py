@@ -86,7 +86,7 @@ def _fusion_values(num_sources: int, lowest: float, highest: float) -> Values:
 
 def _list_weights(count: int) -> list[tuple[float, ...]]:
     """Return weights that favour, halve or leave out one of the sources."""
-    shares = (0.3, 0.4, 0.6, 0.7, 0.8) if count == 2 else (0.0, 0.5 / count, 2 / count, 0.7)
+    shares = (0.0, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 1.0) if count == 2 else (0.0, 0.5 / count, 2 / count, 0.7, 1.0)
     listed = []
     for favoured in range(1 if count == 2 else count):
         for share in shares:
