@@ -1,6 +1,5 @@
 """The app: its name, version and completion; the commands come from `lazy.COMMANDS`."""
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -20,6 +19,9 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        # Only asked for here, and slow to load for all other commands.
+        from importlib.metadata import version
+
         typer.echo(f"tsmfeat {version('tsmfeat')}")
         raise typer.Exit
 

@@ -97,7 +97,7 @@ class PredictionFile(NamedTuple):
 _Row = TypeVar("_Row", Instance, Detection, SceneScore)
 
 # Rows held as objects at a time: as many as the processor's cache holds, and few beside a file of millions.
-_BATCH_ROWS = 4096
+_BATCH_ROWS = 1024
 # In place of a row that failed: its problem refuses the file, and those after it keep their numbers.
 _BLANK: dict[type[Any], Any] = {
     Instance: Instance("blank", (0.0, 1.0)),
