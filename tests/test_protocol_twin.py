@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from naive_metrics import naive_protocol_evaluation
 
 from tsmfeat.errors import InputError
+from tsmfeat.metrics import protocol_passes
 from tsmfeat.metrics.average_precision import evaluate
+from tsmfeat.metrics.matching import match_ranked
+from tsmfeat.metrics.protocol_passes import evaluate_protocols
 from tsmfeat.metrics.protocols import PROTOCOLS, Protocol, protocol_named
 
 VIDEOS, LABELS = ["b", "a", "c"], ["walk", "run", "sit", "fly"]
@@ -101,3 +104,42 @@ def test_many_ties_in_a_long_file(name):
     assert np.abs(found.ap - np.array([expected[label] for label in found.classes])).max() <= 1e-12
     assert 0.0 < found.final_score < 1.0
     assert found.tied_share > 0.9
+
+
+SEVERAL, TRUTHS = st.lists(RECORD, min_size=1, max_size=4), st.lists(TRUTH, min_size=1, max_size=8)
+
+
+@given(
+    SEVERAL, st.lists(TRUTH, min_size=1, max_size=8), st.lists(PREDICTION, max_size=16), st.lists(AMBIGUOUS, max_size=3)
+)
+@settings(max_examples=150, deadline=None)
+def test_several_records_at_once_equal_each_by_itself(records, truths, rows, ambiguous):
+    annotations = annotations_of(truths, VIDEOS[:2], LABELS[:3], ambiguous)
+    predictions = predictions_of(rows, VIDEOS, LABELS)
+    try:
+        alone = [evaluate(predictions, annotations, record) for record in records]
+    except InputError:
+        with pytest.raises(InputError, match="leaves out"):
+            evaluate_protocols(predictions, annotations, records)
+        return
+    require_equal(evaluate_protocols(predictions, annotations, records), alone)
+
+
+def require_equal(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        told = [vars(record) | {"ap": record.ap.tolist()} for record in (one, other)]
+        assert told[0] == told[1]
+
+
+def test_plain_data_are_matched_once(monkeypatch):
+    rng = np.random.default_rng(1)
+    start = rng.uniform(0, 50, 200)
+    rows = [("a", "walk", s, s + 5, score) for s, score in zip(start.tolist(), rng.permutation(200) / 7, strict=True)]
+    annotations = annotations_of([("a", "walk", s, s + 4.9) for s in (1, 9, 21, 33)])
+    calls = []
+    monkeypatch.setattr(protocol_passes, "match_ranked", lambda *told: calls.append(1) or match_ranked(*told))
+    named = [protocol_named(name) for name in ("paper", "activitynet", "opentad", "actionformer", "epic")]
+    found = evaluate_protocols(predictions_of(rows), annotations, named)
+    assert len(calls) == 1
+    require_equal(found, [evaluate(predictions_of(rows), annotations, record) for record in named])
+    assert evaluate_protocols(predictions_of(rows), annotations, PROTOCOLS)[0].final_score == found[0].final_score

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_only_the_paper_drops_invalid_segments():
 
 def test_defaults_are_the_official_activitynet_rules():
     plain = Protocol("activitynet", protocol_named("activitynet").summary, tuple(np.linspace(0.5, 0.95, 10).tolist()))
-    assert plain == protocol_named("activitynet")
+    assert replace(plain, spelling="linspace") == protocol_named("activitynet")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ ApRule = Literal["voc-all", "voc-11", "mean-at-tp"]
 SubsetTest = Literal["exact", "any-case", "whole-file"]
 ClassOrder = Literal["appearance", "vocabulary"]
 TruthTie = Literal["later", "earlier"]
+Spelling = Literal["literal", "linspace"]
 Ambiguous = Literal["unused", "forgive"]
 
 
@@ -82,6 +83,8 @@ class Protocol:
     ambiguous
         Whether a false positive that overlaps an ambiguous segment of the video is forgiven: it then counts as
         neither.
+    spelling
+        Whether lists of thresholds (``--preset``) are written out, or made by ``numpy.linspace``.
     """
 
     name: str
@@ -104,6 +107,7 @@ class Protocol:
     class_order: ClassOrder = "appearance"
     gt_tie: TruthTie = "later"
     ambiguous: Ambiguous = "unused"
+    spelling: Spelling = "literal"
 
     @property
     def ranks_alone(self) -> bool:
@@ -127,6 +131,7 @@ ACTIVITYNET = Protocol(
     name="activitynet",
     summary="the official ActivityNet evaluation, with equal scores in file order and unknown labels ignored",
     tiou_thresholds=LINSPACE_50_95,
+    spelling="linspace",
 )
 OPENTAD = Protocol(
     name="opentad",
@@ -145,6 +150,7 @@ ACTIONFORMER = Protocol(
     unknown="collide",
     subset="any-case",
     class_order="vocabulary",
+    spelling="linspace",
 )
 EPIC = Protocol(
     name="epic",
@@ -153,6 +159,7 @@ EPIC = Protocol(
     tie="revstable",
     subset="whole-file",
     class_order="vocabulary",
+    spelling="linspace",
 )
 MMACTION2 = Protocol(
     name="mmaction2",
@@ -161,6 +168,7 @@ MMACTION2 = Protocol(
     nan_score="last",
     tiou_type="float32",
     subset="whole-file",
+    spelling="linspace",
 )
 THUMOS14_2015 = Protocol(
     name="thumos14-2015",
