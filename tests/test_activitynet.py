@@ -439,3 +439,32 @@ def test_real_files_hold_what_their_makers_say(shared_data):
     assert (len(activitynet.video_ids), len(activitynet.segments), len(activitynet.vocabulary)) == (4728, 7293, 200)
     sample = read_predictions(folder / "pred_activitynet_sample.json.gz", "keep")
     assert (len(sample.video_ids), len(sample.segments)) == (4926, 7654)
+
+
+def test_rows_are_the_same_at_every_border_of_a_batch(tmp_path):
+    # Videos shorter, as long, and longer than what is turned into numbers at a time.
+    rng = np.random.default_rng(5)
+    counts = [0, 3, 1023, 1024, 1025, 0, 2050, 1]
+    results = {
+        f"v{number}": [
+            {"label": f"c{label}", "segment": [start, start + length], "score": score}
+            for label, start, length, score in zip(
+                rng.integers(0, 40, count).tolist(),
+                *(rng.random(count).tolist() for _ in range(3)),
+                strict=True,
+            )
+        ]
+        for number, count in enumerate(counts)
+    }
+    (tmp_path / "p.json").write_text(json.dumps({"results": results}))
+    found = read_predictions(tmp_path / "p.json", "keep")
+    told = json.loads((tmp_path / "p.json").read_text())["results"]
+    rows = [(video, row) for video, entries in told.items() for row in entries]
+    names = list(dict.fromkeys(row["label"] for _, row in rows))
+    assert found.video_ids == tuple(told)
+    assert found.vocabulary.names == tuple(names)
+    assert [found.video_ids[video] for video in found.segments.video] == [video for video, _ in rows]
+    assert [names[label] for label in found.segments.label] == [row["label"] for _, row in rows]
+    assert found.segments.start.tolist() == [row["segment"][0] for _, row in rows]
+    assert found.segments.end.tolist() == [row["segment"][1] for _, row in rows]
+    assert found.segments.score.tolist() == [row["score"] for _, row in rows]

@@ -179,6 +179,10 @@ def test_instances_are_counted_by_scene_and_in_all():
     assert again.to_dict() == counts.to_dict()
     bare = count_actions(Annotations(("a",), Vocabulary(("x",)), Segments.empty(), [NAN], ("",), [-1], Vocabulary(())))
     assert bare.by_scene.shape == (0, 1)
+    nothing = count_actions(
+        Annotations(("a",), Vocabulary(()), Segments.empty(), [NAN], ("",), [0], Vocabulary(("s",)))
+    )
+    assert [values.shape for values in action_rates(nothing, 1.0)] == [(0,), (1, 0)]
     assert ActionCounts.from_dict(bare.to_dict()).by_scene.shape == (0, 1)
 
 
@@ -189,6 +193,7 @@ def test_instances_are_counted_by_scene_and_in_all():
         {"actions": ["x"], "scenes": ["s"], "total": [1], "by_scene": [[1], [2]]},
         {"actions": ["x"], "scenes": ["s"], "total": [-1], "by_scene": [[1]]},
         {"actions": ["x"], "scenes": ["s"], "total": [1, 2], "by_scene": [[1]]},
+        {"actions": ["x"], "scenes": ["s"], "total": [1], "by_scene": []},
         {"actions": ["x"], "scenes": ["s"], "total": ["many"], "by_scene": [[1]]},
         {"actions": ["x", "x"], "scenes": [], "total": [1, 1], "by_scene": []},
         {"actions": 7, "scenes": [], "total": [], "by_scene": []},

@@ -251,6 +251,21 @@ def test_heads_of_an_older_version_are_told_what_to_do(task, tmp_path):
     assert score(tmp_path / "old", task / "gt.json", task / "store", with_file).prior.gamma == 0.5
 
 
+def test_a_damaged_record_is_told_with_its_place(task, tmp_path):
+    old = load_heads(task / "heads")
+    save_heads(tmp_path / "bad", replace(old, record={**old.record, "counts": {"actions": ["run"]}}))
+    with pytest.raises(InputError, match="bad: counts of actions by scene that do not fit") as caught:
+        score(tmp_path / "bad", task / "gt.json", task / "store", by_scenes(0.5))
+    assert "--prior-annotations" in caught.value.hint
+
+
+def test_a_configuration_file_may_hold_the_strength_as_a_number(task, tmp_path):
+    (tmp_path / "c.toml").write_text('[score]\nvideo-prior = "scenes"\ngamma = 0.7\n')
+    words = ["score", task / "scores", "--annotations", task / "gt.json", "--subset", "testing", "--json", "-q"]
+    found = json.loads(call(*words, "--config", tmp_path / "c.toml").stdout)
+    assert found["video_prior"]["gamma"] == 0.7
+
+
 def test_heads_without_scenes_are_told_what_to_do(task, tmp_path):
     with pytest.raises(ConfigurationError, match="single: predicts no scenes") as caught:
         score(task / "single", task / "gt.json", task / "store", by_scenes(0.5))

@@ -42,7 +42,9 @@ class ActionCounts:
         """Cast and check."""
         shape = len(self.scene_vocabulary), len(self.vocabulary)
         object.__setattr__(self, "total", np.asarray(self.total, np.float64))
-        object.__setattr__(self, "by_scene", np.asarray(self.by_scene, np.float64).reshape(-1, shape[1]))
+        by_scene = np.asarray(self.by_scene, np.float64)
+        # A list of no rows does not tell how long they would be.
+        object.__setattr__(self, "by_scene", by_scene if by_scene.size or 0 not in shape else by_scene.reshape(shape))
         for name, expected in (("total", shape[1:]), ("by_scene", shape)):
             values = getattr(self, name)
             if values.shape != expected or not (np.isfinite(values) & (values >= 0)).all():

@@ -128,7 +128,12 @@ def recorded_counts(path: str, checkpoints: Checkpoints) -> ActionCounts | None:
         The record is damaged.
     """
     counts = _record_of(path, checkpoints).get("counts")
-    return None if counts is None else ActionCounts.from_dict(counts)
+    try:
+        return None if counts is None else ActionCounts.from_dict(counts)
+    except InputError as error:
+        raise InputError(
+            f"{path}: {error.message}", "name annotations instead: --prior-annotations gt.json, or fit the heads again"
+        ) from error
 
 
 def _record_of(path: str, checkpoints: Checkpoints) -> dict[str, Any]:
