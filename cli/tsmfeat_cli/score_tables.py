@@ -30,12 +30,7 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
     lines.append(
         f"final score {found.final_score:.4f}: mean mAP of {len(found.classes)} classes, protocol {found.protocol}"
     )
-    if report.scenes.top1 is not None:
-        top1, top5, count = report.scenes.top1, report.scenes.top5, report.scenes.num_videos
-        # Among the five likeliest of five or fewer is everything.
-        num_scenes = len(report.predictions.scene_vocabulary)
-        likeliest = f"; among the five likeliest in {top5:.4f}" if num_scenes > 5 else ""
-        lines.append(f"scenes      {top1:.4f}: the share of {count} videos whose scene is named rightly{likeliest}")
+    lines += _scene_lines(report, per_class)
     lines.append(
         f"{found.num_predictions:,} predictions ({found.num_ignored:,} of classes without truth ignored), "
         f"{found.num_annotations:,} annotations; tied scores {found.tied_share:.1%}, "
@@ -99,6 +94,23 @@ def _fusion_table(report: "ScoreReport") -> list[str]:
         values = "".join(f"{value:9.4f}" for value in [*found.map, found.final_score])
         lines.append(f"{found.name:<{width}}{values}{found.num_segments:9,}")
     return lines
+
+
+def _scene_lines(report: "ScoreReport", per_class: bool) -> list[str]:
+    scenes = report.scenes
+    if scenes.top1 is None:
+        return []
+    # Among the five likeliest of five or fewer is everything.
+    likeliest = len(report.predictions.scene_vocabulary) > 5
+    also = f"; among the five likeliest in {scenes.top5:.4f}" if likeliest else ""
+    lines = [
+        f"scenes      {scenes.top1:.4f}: the share of {scenes.num_videos} videos whose scene is named rightly{also}"
+    ]
+    lines.append(f"{'':<12}{scenes.mean_class:.4f}: the mean of that share over {len(scenes.classes)} scenes")
+    if not per_class:
+        return lines
+    table = zip(scenes.classes, scenes.class_accuracy, scenes.num_class_videos, strict=True)
+    return [*lines, *(f"{'':<12}{share:.4f}  {name} ({count} videos)" for name, share, count in table)]
 
 
 def _map_table(report: "ScoreReport", per_class: bool) -> list[str]:

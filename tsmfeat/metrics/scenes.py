@@ -19,11 +19,31 @@ class SceneAccuracy:
         to compare.
     num_videos
         Videos compared.
+    classes
+        Names of the S annotated scenes, in the order of the annotations' vocabulary.
+    class_accuracy
+        S shares: of the videos of each scene, those named rightly.
+    num_class_videos
+        Videos of each scene.
     """
 
     top1: float | None
     top5: float | None
     num_videos: int
+    classes: tuple[str, ...] = ()
+    class_accuracy: tuple[float, ...] = ()
+    num_class_videos: tuple[int, ...] = ()
+
+    @property
+    def mean_class(self) -> float | None:
+        """Mean of `class_accuracy`: each scene counts alike, however many videos it has; None where there is none.
+
+        Examples
+        --------
+        >>> SceneAccuracy(0.75, 1.0, 4, ("park", "shop"), (1.0, 0.0), (3, 1)).mean_class
+        0.5
+        """
+        return float(np.mean(self.class_accuracy)) if self.class_accuracy else None
 
 
 def scene_accuracy(predictions: Predictions, annotations: Annotations) -> SceneAccuracy:
@@ -42,7 +62,12 @@ def scene_accuracy(predictions: Predictions, annotations: Annotations) -> SceneA
     Returns
     -------
     SceneAccuracy
-        None for both shares if no scene is annotated or none is predicted.
+        None for all shares if no scene is annotated or none is predicted.
+
+    Notes
+    -----
+    Top-1, top-5 and mean class accuracy as ``mmaction/evaluation/functional/accuracy.py`` of open-mmlab/mmaction2 has
+    them.
 
     Examples
     --------
@@ -51,8 +76,9 @@ def scene_accuracy(predictions: Predictions, annotations: Annotations) -> SceneA
     >>> actions, scenes = Vocabulary(()), Vocabulary(("park", "shop"))
     >>> truth = Annotations(("a", "b"), actions, Segments.empty(), [9.0, 9.0], ("", ""), [0, 1], scenes)
     >>> found = Predictions(("a", "b"), actions, Segments.empty(), scenes, np.array([[0.9, 0.1], [0.6, 0.4]]))
-    >>> scene_accuracy(found, truth)
-    SceneAccuracy(top1=0.5, top5=1.0, num_videos=2)
+    >>> accuracy = scene_accuracy(found, truth)
+    >>> accuracy.top1, accuracy.top5, accuracy.classes, accuracy.class_accuracy
+    (0.5, 1.0, ('park', 'shop'), (1.0, 0.0))
     """
     truth = {
         video_id: annotations.scene_vocabulary.names[scene]
@@ -67,7 +93,16 @@ def scene_accuracy(predictions: Predictions, annotations: Annotations) -> SceneA
         for video_id, scene in truth.items()
     ]
     shares = [float(np.mean(np.less(places, limit))) for limit in (1, 5)]
-    return SceneAccuracy(shares[0], shares[1], len(truth))
+    classes = [name for name in annotations.scene_vocabulary.names if name in set(truth.values())]
+    right = [[place < 1 for place, own in zip(places, truth.values(), strict=True) if own == name] for name in classes]
+    return SceneAccuracy(
+        shares[0],
+        shares[1],
+        len(truth),
+        tuple(classes),
+        tuple(float(np.mean(hits)) for hits in right),
+        tuple(map(len, right)),
+    )
 
 
 def _ranked_scenes(predictions: Predictions) -> dict[str, list[str]]:

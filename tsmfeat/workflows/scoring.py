@@ -110,6 +110,8 @@ class ScoreReport:
             "weights": list(self.weights),
             "scene_accuracy": self.scenes.top1,
             "scene_top5": self.scenes.top5,
+            "scene_mean_class_accuracy": self.scenes.mean_class,
+            "scene_class_accuracy": dict(zip(self.scenes.classes, self.scenes.class_accuracy, strict=True)),
             "num_scene_videos": self.scenes.num_videos,
             "video_prior": None if self.prior is None else self.prior.to_dict(),
             "learned": None if self.learned is None else self.learned.to_dict(),
