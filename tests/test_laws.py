@@ -156,7 +156,7 @@ OTHERS = {
         "--subset s --weights 0.6,0.4 --strict --classes c "
         "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4 --diagnosis thumos14 "
         "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u --folds 3 --compare-fusions "
-        "--measures frames,ar --frame-step 0.5",
+        "--measures frames,ar --frame-step 0.5 --unit bin10",
         ScoreOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3", True, (("run", 0.4),), "mean"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
@@ -173,6 +173,7 @@ OTHERS = {
             ("frames", "ar"),
             0.5,
             "t.json",
+            "bin10",
         ),
     ),
     "predict": (

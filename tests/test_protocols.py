@@ -11,6 +11,7 @@ from factories_metrics import annotations_of, predictions_of
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS, Protocol, protocol_named
+from tsmfeat.metrics.resampling import Population
 from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat.workflows.uncertainty import Entrant, judge_uncertainty
 
@@ -63,4 +64,4 @@ def test_resampling_is_refused_where_ap_is_of_another_kind():
     entrant = Entrant("one", predictions_of([("a", "walk", 0, 10, 0.5)]))
     options = ScoreOptions(protocol="thumos14-2015", statistics=StatisticsOptions(bootstrap=10))
     with pytest.raises(ConfigurationError, match="thumos14-2015"):
-        judge_uncertainty(entrant, [], [], truth, options)
+        judge_uncertainty(entrant, [], [], Population.of(truth), options)

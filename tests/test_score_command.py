@@ -28,6 +28,8 @@ GOLDEN_SCORE = [
 # The contract of CLI.md, with the type of each value.
 SCORE_SHAPE = {
     "protocol": str,
+    "unit": str,
+    "num_outside": int,
     "tiou_thresholds": list,
     "map": list,
     "average_map": float,

@@ -9,7 +9,7 @@ import typer
 from tsmfeat.errors import IncompleteError
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.options import LocalizationOptions
-from tsmfeat.metrics.options import BUCKETS, MEASURES, StatisticsOptions
+from tsmfeat.metrics.options import BUCKETS, MEASURES, UNITS, StatisticsOptions
 from tsmfeat.metrics.protocols import PROTOCOLS
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.options import ScoreOptions, SearchOptions
@@ -123,6 +123,9 @@ def command(
     gamma: Gamma = str(PriorOptions.gamma),
     prior_annotations: PriorAnnotations = PriorOptions.prior_annotations,
     prior_subset: PriorSubset = PriorOptions.prior_subset,
+    unit: Annotated[
+        str, typer.Option("--unit", help=f"{', '.join(UNITS)}: whole videos, or BinEgo-360's bins of ten seconds.")
+    ] = ScoreOptions.unit,
     measures: Annotated[
         str, typer.Option("--measures", help=f"Beside AP, a comma list of {', '.join(MEASURES)}.")
     ] = ",".join(ScoreOptions.measures),
@@ -185,6 +188,7 @@ def command(
         tuple(measures.split(",")) if measures else (),
         frame_step,
         transitions,
+        unit,
     )
     from tsmfeat.workflows.score_files import SCORE_FILES, write_scores
     from tsmfeat.workflows.scoring import score

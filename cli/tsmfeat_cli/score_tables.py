@@ -30,7 +30,7 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
     lines.append(
         f"final score {found.final_score:.4f}: mean mAP of {len(found.classes)} classes, protocol {found.protocol}"
     )
-    lines += _scene_lines(report, per_class)
+    lines += [*_unit_lines(report), *_scene_lines(report, per_class)]
     lines.append(
         f"{found.num_predictions:,} predictions ({found.num_ignored:,} of classes without truth ignored), "
         f"{found.num_annotations:,} annotations; tied scores {found.tied_share:.1%}, "
@@ -94,6 +94,17 @@ def _fusion_table(report: "ScoreReport") -> list[str]:
         values = "".join(f"{value:9.4f}" for value in [*found.map, found.final_score])
         lines.append(f"{found.name:<{width}}{values}{found.num_segments:9,}")
     return lines
+
+
+def _unit_lines(report: "ScoreReport") -> list[str]:
+    unit = report.options.unit
+    if unit == "video":
+        return []
+    treated = "each counts as false" if unit == "bin10-all" else "they are left out"
+    return [
+        f"unit {unit}: bins of ten seconds, not comparable with whole videos; {report.num_outside:,} predicted pieces "
+        f"lie in bins without truth: {treated}"
+    ]
 
 
 def _scene_lines(report: "ScoreReport", per_class: bool) -> list[str]:

@@ -12,11 +12,13 @@ import msgspec
 from tsmfeat.errors import InputError, did_you_mean
 from tsmfeat.files import is_safetensors
 from tsmfeat.formats import binego360, generic_csv
+from tsmfeat.formats.binego360_bins import all_bins
 from tsmfeat.formats.content import GZIP_MAGIC, read_content
 from tsmfeat.formats.folders import list_files
 from tsmfeat.formats.json_files import parse_json
 from tsmfeat.formats.numbers import parse_number
 from tsmfeat.formats.options import FormatName, Kind
+from tsmfeat.formats.tables import read_table
 from tsmfeat.formats.thumos14 import annotation_files
 
 _HEAD_BYTES = 1 << 16
@@ -100,6 +102,29 @@ def recognize_format(path: Path | str) -> Recognized:
     if text[:1] in ("{", "["):
         return _recognize_json(source, text)
     return _recognize_lines(source, text)
+
+
+def holds_bins(path: Path | str) -> bool:
+    r"""Tell whether a file of annotations or predictions is in BinEgo-360's bins of ten seconds.
+
+    Raises
+    ------
+    InputError
+        As `recognize_format`, or a table that cannot be read.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "gt.csv")
+    ...     _ = file.write_text("id,label,Usage\nkitchen_0_10,[],Public\n")
+    ...     holds_bins(file)
+    True
+    """
+    source = Path(path)
+    if recognize_format(source).format_name != "binego360":
+        return False
+    return all_bins(read_table(source, ("id",), []).column("id"))
 
 
 def _read_head(path: Path) -> bytes:

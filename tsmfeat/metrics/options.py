@@ -9,6 +9,10 @@ BUCKETS = ("quantiles", "activitynet", "thumos14")
 MEASURES = ("ar", "ar-opentad", "ar-mmaction2", "top-kx", "frames")
 """What can be measured beside AP."""
 
+UNITS = ("video", "bin10", "bin10-all")
+"""What is scored as one: a whole video; a bin of ten seconds with truth in it, as on BinEgo-360's leaderboard; the
+same, where what is predicted in other bins counts as false."""
+
 MAX_VIDEOS_DRAWN = 65_535
 """A video's copies are counted in 16 bits."""
 

@@ -8,7 +8,7 @@ from tsmfeat.formats.options import FORMATS, PIECES_CHOICES
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
-from tsmfeat.metrics.options import StatisticsOptions, require_measures
+from tsmfeat.metrics.options import UNITS, StatisticsOptions, require_measures
 from tsmfeat.priors.options import AUTO, PriorOptions
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import TRUNKS, TrunkOptions
@@ -211,11 +211,14 @@ class ScoreOptions:
         Length of a row where the measure ``frames`` turns segments into a label a row.
     transitions
         Annotations to learn from what changes of label cost the smoothing ``viterbi``; empty: they all cost the same.
+    unit
+        One of ``tsmfeat.metrics.options.UNITS``: what AP, measures and statistics are of. Scenes and the predictions
+        that are written are those of whole videos.
 
     Raises
     ------
     ConfigurationError
-        An unknown measure, or a step that is no positive number.
+        An unknown measure or unit, or a step that is no positive number.
     """
 
     localization: LocalizationOptions = field(default_factory=LocalizationOptions)
@@ -233,10 +236,14 @@ class ScoreOptions:
     measures: tuple[str, ...] = ()
     frame_step_seconds: float = 0.1
     transitions: str = ""
+    unit: str = UNITS[0]
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""
         require_measures(self.measures)
+        if self.unit not in UNITS:
+            hint = did_you_mean(self.unit, UNITS) or f"choose one of {', '.join(UNITS)}"
+            raise ConfigurationError(f"unit {self.unit!r} is unknown", hint)
         if not (self.frame_step_seconds > 0 and math.isfinite(self.frame_step_seconds)):
             raise ConfigurationError(
                 f"rows of {self.frame_step_seconds} s; a step is a positive number of seconds", "use --frame-step 0.1"

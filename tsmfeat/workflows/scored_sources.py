@@ -20,6 +20,7 @@ from tsmfeat.workflows.agreement import check_classes
 from tsmfeat.workflows.ensembles import Checkpoints, match_stores, recorded_counts, score_stored_videos
 from tsmfeat.workflows.interval_files import read_wanted_scores
 from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.units import require_unit
 from tsmfeat.workflows.video_priors import GivenPrior, Source, match_prior
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def _read_source(
         return score_stored_videos(checkpoint, store, video_ids, progress)
     if holds_interval_scores(Path(path)):
         return read_wanted_scores(path, video_ids, progress)
+    require_unit(path, options.unit)
     return read_predictions(path, reader_rule(options), as_class_list(options.classes or None))
 
 

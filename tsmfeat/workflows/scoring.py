@@ -32,6 +32,7 @@ from tsmfeat.workflows.splits import choose_subset
 from tsmfeat.workflows.timing import timed
 from tsmfeat.workflows.transitions import localize_with_transitions
 from tsmfeat.workflows.uncertainty import Entrant, Uncertainty, judge_uncertainty
+from tsmfeat.workflows.units import View, join_sources, require_unit, require_whole_videos, view_predictions, view_truth
 from tsmfeat.workflows.video_priors import Source, read_prior, tilt
 
 _SILENCE = Silence()
@@ -72,6 +73,9 @@ class ScoreReport:
     seconds_by_part
         Wall time of each of `SCORE_PARTS`: reading annotations; reading prediction files and interval scores and
         running heads; laying a prior on and making segments; fusing; AP and scene accuracy.
+    num_outside
+        Predicted pieces in bins of annotated videos that hold no true piece: left out by the unit ``bin10``, false by
+        ``bin10-all``.
     """
 
     evaluation: Evaluation
@@ -87,12 +91,14 @@ class ScoreReport:
     fusions: tuple[FusionScore, ...] = ()
     measures: dict[str, Measured] = field(default_factory=dict)
     seconds_by_part: dict[str, float] = field(default_factory=dict)
+    num_outside: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat score --json``."""
         found = self.evaluation
         return {
             "protocol": found.protocol,
+            "unit": self.options.unit,
             "tiou_thresholds": list(found.tiou_thresholds),
             "map": found.map.tolist(),
             "average_map": found.average_map,
@@ -102,6 +108,7 @@ class ScoreReport:
             "num_annotations": found.num_annotations,
             "num_predictions": found.num_predictions,
             "num_ignored": found.num_ignored,
+            "num_outside": self.num_outside,
             "tied_share": found.tied_share,
             "num_at_threshold": found.num_at_threshold,
             "num_dropped_annotations": found.num_dropped_annotations,
@@ -167,8 +174,11 @@ def score(
     clock = dict.fromkeys(SCORE_PARTS, 0.0)
     with timed(clock, "annotations"):
         classes = as_class_list(options.classes or None)
+        are_pieces = require_unit(annotations, options.unit)
         truth = choose_subset(read_annotations(annotations, reader_rule(options), classes), options.subset)
+        view = view_truth(truth, options.unit, are_pieces)
     require_one_choice(options.weights, options.prior)
+    require_whole_videos(options)
     given = read_prior(options.prior, progress)
     everyone = [*paths, *options.statistics.compare]
     checkpoints = load_checkpoints(everyone)
@@ -176,6 +186,8 @@ def score(
     with timed(clock, "predictions"):
         listed = read_sources(everyone, checkpoints, list_paths(features), truth, options, progress)
     own, rivals = listed[: len(paths)], listed[len(paths) :]
+    if view.bins is not None and len(paths) > 1:
+        own = join_sources(paths, own)
     priors = [] if given is None else match_priors(given, paths, own, checkpoints, progress)
 
     def members_at(gamma: float) -> list[Predictions]:
@@ -192,20 +204,22 @@ def score(
 
     def final_score(found: Predictions, judged: Annotations) -> float:
         with timed(clock, "evaluate"):
-            return judge.final_score(found, judged)
+            seen = view_predictions(found, view).predictions
+            return judge.final_score(seen, judged if view.bins is None else view.annotations)
 
     judge = Judge(options.protocol, options.tiou_thresholds)
     predictions, prior = weigh_by_prior(predictions_at, truth, options.prior, final_score)
     warn_of_rows(predictions, truth, progress)
     with timed(clock, "evaluate"):
-        evaluation = evaluate(predictions, truth, options.protocol, options.tiou_thresholds)
+        seen = view_predictions(predictions, view)
+        evaluation = evaluate(seen.predictions, view.annotations, options.protocol, options.tiou_thresholds)
         scenes = scene_accuracy(predictions, truth)
-    measures = take_measures(predictions, truth, options)
-    scored = Entrant(paths[0] if len(paths) == 1 else FUSED, predictions)
+    measures = take_measures(seen.predictions, view.annotations, options)
+    scored = Entrant(paths[0] if len(paths) == 1 else FUSED, seen.predictions)
     members = members_at(0.0 if prior is None else prior.gamma)
-    others = list(map(Entrant, options.statistics.compare, _localize_all(rivals, options)))
-    entered = list(map(Entrant, paths, members)) if len(paths) > 1 else []
-    uncertainty = judge_uncertainty(scored, entered, others, truth, options)
+    others = _enter(options.statistics.compare, _localize_all(rivals, options), view)
+    entered = _enter(paths, members, view) if len(paths) > 1 else []
+    uncertainty = judge_uncertainty(scored, entered, others, view.population, options)
     compared = compare_fusions(members, paths, weights, truth, judge, progress) if options.compare_fusions else ()
     return ScoreReport(
         evaluation,
@@ -221,7 +235,12 @@ def score(
         compared,
         measures,
         clock,
+        seen.num_outside,
     )
+
+
+def _enter(names: Sequence[str], listed: Sequence[Predictions], view: View) -> list[Entrant]:
+    return [Entrant(name, view_predictions(found, view).predictions) for name, found in zip(names, listed, strict=True)]
 
 
 def _learn(

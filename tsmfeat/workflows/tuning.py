@@ -14,6 +14,7 @@ from tsmfeat.errors import ConfigurationError
 from tsmfeat.files import sha256_file
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.paired import Comparison
+from tsmfeat.metrics.resampling import Population
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
@@ -178,7 +179,8 @@ def _setting_of(space: Space, point: Point) -> Setting:
 def _compare(held_out: Predictions, before: Predictions, truth: Annotations, options: TuneOptions) -> Comparison:
     asked = StatisticsOptions(bootstrap=options.num_resamples, compare=("default",), seed=options.seed)
     judged = ScoreOptions(protocol=options.protocol, tiou_thresholds=options.tiou_thresholds, statistics=asked)
-    found = judge_uncertainty(Entrant("tuned", held_out), [], [Entrant("default", before)], truth, judged)
+    population = Population.of(truth)
+    found = judge_uncertainty(Entrant("tuned", held_out), [], [Entrant("default", before)], population, judged)
     if found.rivalry is None:
         raise ConfigurationError("no resamples of the videos were asked for", "ask for 2000")
     return found.rivalry.comparisons[0]

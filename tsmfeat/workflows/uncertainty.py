@@ -118,7 +118,7 @@ class Uncertainty:
 
 
 def judge_uncertainty(
-    scored: Entrant, parts: Sequence[Entrant], rivals: Sequence[Entrant], truth: Annotations, options: ScoreOptions
+    scored: Entrant, parts: Sequence[Entrant], rivals: Sequence[Entrant], population: Population, options: ScoreOptions
 ) -> Uncertainty:
     """Answer what was asked beside the score.
 
@@ -130,8 +130,8 @@ def judge_uncertainty(
         The sources that it was fused from, each by itself; none where it is one source.
     rivals
         What it is compared to.
-    truth
-        The annotations.
+    population
+        The annotations, and what is drawn as one.
     options
         `ScoreOptions.statistics` says what is asked.
 
@@ -144,7 +144,7 @@ def judge_uncertainty(
     ConfigurationError
         Something is asked that the protocol's kind of AP does not allow.
     """
-    asked = options.statistics
+    asked, truth = options.statistics, population.annotations
     diagnosis = _diagnose(scored, truth, options) if asked.diagnosis else None
     if not (asked.bootstrap or asked.compare or asked.split_bootstrap):
         return Uncertainty(diagnosis=diagnosis)
@@ -157,7 +157,6 @@ def judge_uncertainty(
     matchings = [_match(entrant.predictions, truth, options) for entrant in entrants]
     names = tuple(entrant.name for entrant in entrants)
     num_tested = 1 + len(rivals)
-    population = Population.of(truth)
     return Uncertainty(
         bootstrap_intervals(matchings[0], population, asked) if asked.bootstrap else None,
         _compare(names[:num_tested], matchings[:num_tested], population, asked) if rivals else None,
