@@ -12,6 +12,7 @@ from naive_priors import naive_rates, naive_scene_logs, naive_tilt_row
 from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.priors.counts import ActionCounts, action_rates, count_actions
 from tsmfeat.priors.folds import choose_strengths, fold_videos
+from tsmfeat.priors.information import scene_information
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.priors.ratios import class_ratios, mean_scores, scene_ratios, share_scores, shares_of_highest
 from tsmfeat.priors.tilting import tilt_intervals, tilt_segments
@@ -246,3 +247,38 @@ def test_the_weakest_of_equally_good_strengths_is_chosen():
 def test_options_that_cannot_be_carried_out_are_refused(wrong):
     with pytest.raises(ConfigurationError):
         PriorOptions(**wrong)
+
+
+def counted(table):
+    names = [Vocabulary(tuple(f"n{i}" for i in range(count))) for count in (len(table[0]), len(table))]
+    return ActionCounts(*names, np.sum(table, axis=0), table)
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=st.integers(0, 9)))
+def test_what_scenes_tell_follows_the_definition(table):
+    told = scene_information(counted(table.tolist()))
+    total = int(table.sum())
+    if not total:
+        assert told is None
+        return
+    information = entropy = 0.0
+    for action in range(table.shape[1]):
+        p = table[:, action].sum() / total
+        entropy -= p * math.log2(p) if p else 0.0
+        for scene in range(table.shape[0]):
+            both, q = table[scene, action] / total, table[scene].sum() / total
+            information += both * math.log2(both / (p * q)) if both else 0.0
+    assert told.information_bits == pytest.approx(max(0.0, information), abs=1e-12)
+    assert told.action_bits == pytest.approx(entropy, abs=1e-12)
+    assert told.action_given_scene_bits == pytest.approx(entropy - information, abs=1e-12)
+    assert 0.0 <= told.corrected_bits <= told.information_bits
+
+
+def test_chance_alone_tells_nothing_once_corrected():
+    rng = np.random.default_rng(7)
+    tables = [np.bincount(rng.integers(0, 20 * 10, 2000), minlength=200).reshape(20, 10) for _ in range(30)]
+    told = [scene_information(counted(table.tolist())) for table in tables]
+    # Nothing links the two, and yet some 19 * 9 / (2 * 2000 * ln 2) bits are counted.
+    assert np.mean([one.information_bits for one in told]) == pytest.approx(0.0617, abs=0.006)
+    assert np.mean([one.corrected_bits for one in told]) < 0.006

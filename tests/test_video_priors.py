@@ -251,6 +251,32 @@ def test_heads_of_an_older_version_are_told_what_to_do(task, tmp_path):
     assert score(tmp_path / "old", task / "gt.json", task / "store", with_file).prior.gamma == 0.5
 
 
+def test_scenes_that_tell_nothing_are_told_of(task, tmp_path):
+    usual = write_database(tmp_path / "gt.json", make_database({"training": 200}))
+    told = Recorder()
+    options = by_scenes(0.5, prior_annotations=str(usual))
+    score(task / "scores", task / "gt.json", options=options, progress=told)
+    assert any("the scene tells 0.00 bits of them; it can gain little" in text for _, text in told.of("warn"))
+    told = Recorder()
+    score(task / "scores", task / "gt.json", options=by_scenes(0.5), progress=told)
+    assert not any("can gain little" in text for _, text in told.of("warn"))
+
+
+def test_inspecting_annotations_tells_what_scenes_are_worth(task, tmp_path):
+    found = json.loads(call("inspect", task / "gt.json", "--json").stdout)["scene_information"]
+    assert found["information_bits"] > 0.4
+    assert found["action_bits"] == pytest.approx(found["action_given_scene_bits"] + found["information_bits"])
+    assert (
+        f"{found['corrected_bits']:.2f} of {found['action_bits']:.2f} bits" in call("inspect", task / "gt.json").stdout
+    )
+    bare = make_database()
+    for video in bare.values():
+        del video["scene"]
+    path = write_database(tmp_path / "bare.json", bare)
+    assert json.loads(call("inspect", path, "--json").stdout)["scene_information"] is None
+    assert "scenes tell" not in call("inspect", path).stdout
+
+
 def test_a_damaged_record_is_told_with_its_place(task, tmp_path):
     old = load_heads(task / "heads")
     save_heads(tmp_path / "bad", replace(old, record={**old.record, "counts": {"actions": ["run"]}}))

@@ -88,6 +88,7 @@ def _annotations(found: Found, verbose: bool) -> list[str]:
             "segment_seconds": found["segment_seconds"],
             "coverage": _share(found["coverage"]),
             "scenes": found["scenes"],
+            **_scene_information(found["scene_information"]),
         }
     )
     rows = [
@@ -96,6 +97,15 @@ def _annotations(found: Found, verbose: bool) -> list[str]:
         for video in found["videos"]
     ]
     return [*lines, *_classes(found, verbose), *_shortened(rows, _MOST_VIDEOS, verbose)]
+
+
+def _scene_information(told: Found | None) -> dict[str, str]:
+    if told is None:
+        return {}
+    return {
+        "scenes tell": f"{told['corrected_bits']:.2f} of {told['action_bits']:.2f} bits of an action "
+        f"({told['information_bits']:.2f} before what chance adds)"
+    }
 
 
 def _predictions(found: Found, verbose: bool) -> list[str]:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from tsmfeat.formats.reading import read_annotations, read_predictions
 from tsmfeat.formats.recognition import recognize_format
+from tsmfeat.priors.counts import count_actions
+from tsmfeat.priors.information import scene_information
 from tsmfeat.values.annotations import NO_SCENE, Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
@@ -47,6 +49,7 @@ def describe_annotations(path: Path, wanted: str = "") -> dict[str, Any]:
         "num_ambiguous": truth.num_ambiguous,
         "subsets": dict(Counter(truth.subset)),
         "scenes": _count_scenes(truth),
+        "scene_information": None if (told := scene_information(count_actions(truth))) is None else told.to_dict(),
         "num_known_durations": int(known.sum()),
         "total_duration_seconds": float(truth.duration_seconds[known].sum()),
         "coverage": _coverage(truth.segments, truth.duration_seconds),
