@@ -6,14 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from factories_metrics import annotations_of, predictions_of
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS, Protocol, protocol_named
-from tsmfeat.metrics.resampling import Population
-from tsmfeat.workflows.options import ScoreOptions
-from tsmfeat.workflows.uncertainty import Entrant, judge_uncertainty
 
 
 def test_the_paper_is_the_default_with_literal_thresholds():
@@ -56,12 +51,3 @@ def test_reading_the_names_imports_nothing_heavy():
     code = "import sys, tsmfeat.metrics.protocols; print([m for m in ('numba', 'numpy', 'torch') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_resampling_is_refused_where_ap_is_of_another_kind():
-    assert {protocol.name for protocol in PROTOCOLS if not protocol.ranks_alone} == {"thumos14-2014", "thumos14-2015"}
-    truth = annotations_of([("a", "walk", 0, 10)])
-    entrant = Entrant("one", predictions_of([("a", "walk", 0, 10, 0.5)]))
-    options = ScoreOptions(protocol="thumos14-2015", statistics=StatisticsOptions(bootstrap=10))
-    with pytest.raises(ConfigurationError, match="thumos14-2015"):
-        judge_uncertainty(entrant, [], [], Population.of(truth), options)

@@ -58,6 +58,18 @@ def test_intervals_stand_beside_the_score():
 
 
 @pytest.mark.golden
+@pytest.mark.parametrize("protocol", ["thumos14-2014", "thumos14-2015", "opentad", "mmaction2"])
+def test_every_protocol_can_be_resampled(protocol, rivals):
+    words = ("--protocol", protocol, "--bootstrap", 60, "--compare", rivals / "worse.json", "--split-bootstrap", 8)
+    found = json.loads(call("score", PREDICTED, *TRUTH, *words, "--json").stdout)
+    low, high = found["bootstrap"]["final_score"]
+    assert low < found["final_score"] < high
+    assert found["comparison"]["ranking"][0]["final_score"] == pytest.approx(found["final_score"])
+    assert found["comparison"]["against"][0]["p_value"] < 0.05
+    assert found["split_bootstrap"]["final_score"][0] == pytest.approx(found["final_score"])
+
+
+@pytest.mark.golden
 def test_a_comparison_says_plainly_who_is_better_and_who_is_not(rivals):
     words = ("score", PREDICTED, *TRUTH, "--bootstrap", 300)
     words += ("--compare", rivals / "worse.json", "--compare", rivals / "alike.json")

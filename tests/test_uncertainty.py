@@ -140,7 +140,7 @@ def test_swapped_videos_score_as_files_with_exchanged_rows(one, other, swapped):
     tossed = np.array([[name in swapped for name in ("a", "b", "z")]], np.uint16)
     files = naive_swap(naive_relative_ranks(one), naive_relative_ranks(other), swapped)
     for first, rows in zip((True, False), files, strict=True):
-        found = resampled_precisions(merged, count_swaps(tossed, first), 2)[0]
+        found = resampled_precisions(merged[0], count_swaps(tossed, first), 2)[0]
         expected = naive_evaluation(rows, truths, THRESHOLDS, undefined_matches=False)
         assert np.abs(found - [expected["walk"], expected["run"]]).max() <= 1e-12
 

@@ -13,7 +13,8 @@ from tsmfeat.metrics.protocols import DEFAULT_PROTOCOL, Protocol, protocol_named
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 
-_AP_RULES = {"voc-all": VOC_ALL, "voc-11": VOC_11, "mean-at-tp": MEAN_AT_TP}
+AP_RULES = {"voc-all": VOC_ALL, "voc-11": VOC_11, "mean-at-tp": MEAN_AT_TP}
+"""What the kernels call the rules of `Protocol.ap`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,4 +158,4 @@ def ap_of_matching(matching: Matching, protocol: Protocol) -> npt.NDArray[np.flo
     none = np.zeros(len(hits), np.bool_)
     is_forgiven = none if matching.is_forgiven is None else matching.is_forgiven
     is_tied = matching.is_tied if hits_first else none
-    return summarize_hits(hits, is_forgiven, is_tied, offset, num_truths, (num_thresholds, _AP_RULES[protocol.ap]))
+    return summarize_hits(hits, is_forgiven, is_tied, offset, num_truths, (num_thresholds, AP_RULES[protocol.ap]))

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from tsmfeat.metrics.matching import Matching
 from tsmfeat.metrics.options import StatisticsOptions
+from tsmfeat.metrics.protocols import PAPER, Protocol
 from tsmfeat.metrics.resampling import (
     CONFIDENCE,
     Population,
@@ -72,7 +73,9 @@ class Bootstrap:
         }
 
 
-def bootstrap_intervals(matching: Matching, population: Population, options: StatisticsOptions) -> Bootstrap:
+def bootstrap_intervals(
+    matching: Matching, population: Population, options: StatisticsOptions, protocol: Protocol = PAPER
+) -> Bootstrap:
     """Resample the videos with replacement, and see how far the score moves.
 
     The videos are what a test set draws; segments of one video are no independent witnesses. Each resample holds as
@@ -87,6 +90,8 @@ def bootstrap_intervals(matching: Matching, population: Population, options: Sta
         What is drawn from.
     options
         Number of resamples, and the seed.
+    protocol
+        The one of the matching.
 
     Returns
     -------
@@ -105,8 +110,8 @@ def bootstrap_intervals(matching: Matching, population: Population, options: Sta
     """
     random = np.random.default_rng(options.seed)
     drawn = draw_videos(population, population.num_units, options.num_resamples, random)
-    counts = keep_judgeable(drawn, population)
-    samples = resample_scores(matching, population, counts)
+    counts = keep_judgeable(drawn, matching, population)
+    samples = resample_scores(matching, population, counts, protocol)
     finals = samples.final_score
     low, high = shifted_interval(finals, samples.measured_score).tolist()
     return Bootstrap(

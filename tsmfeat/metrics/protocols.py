@@ -109,11 +109,6 @@ class Protocol:
     ambiguous: Ambiguous = "unused"
     spelling: Spelling = "literal"
 
-    @property
-    def ranks_alone(self) -> bool:
-        """Whether AP is the all-point area of hits and misses in rank order: what resampling and re-weighing assume."""
-        return self.ap == "voc-all" and self.tie != "hits-first" and self.ambiguous == "unused"
-
 
 # As numpy.linspace makes them, to the last bit: not the literals 0.9 and 0.3, and segments on a grid can tell.
 LINSPACE_50_95 = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.8999999999999999, 0.95)

@@ -7,9 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import InputError
+from tsmfeat.kernels.resampled_rules import Exceptions, resampled_summaries
 from tsmfeat.kernels.resampling import RankedHits, count_draws, resampled_precisions
+from tsmfeat.metrics.average_precision import AP_RULES
 from tsmfeat.metrics.matching import Indexes, Matching
 from tsmfeat.metrics.options import MAX_VIDEOS_DRAWN
+from tsmfeat.metrics.protocols import PAPER, Protocol
 from tsmfeat.values.annotations import Annotations
 
 Floats = npt.NDArray[np.float64]
@@ -127,7 +130,9 @@ def draw_videos(
     return drawn[:, [*population.unit, -1]]
 
 
-def resample_scores(matching: Matching, population: Population, counts: Counts) -> ScoreSamples:
+def resample_scores(
+    matching: Matching, population: Population, counts: Counts, protocol: Protocol = PAPER
+) -> ScoreSamples:
     """Score every resample without matching again: hits never depend on other videos.
 
     Parameters
@@ -136,40 +141,60 @@ def resample_scores(matching: Matching, population: Population, counts: Counts) 
         What was matched, and to what.
     counts
         uint16 (B, N + 1), as `draw_videos` returns them.
+    protocol
+        The one of the matching: its rules on AP are used.
 
     Returns
     -------
     ScoreSamples
-        Each as if the copies of a video were videos of their own: equal to the evaluation of files written so. A class
-        without truth in a resample does not count there, as it would not in those files.
+        Each as if the copies of a video were videos of their own, and the copies of a detection stood side by side in
+        the file: equal to the evaluation of files written so. A class without truth in a resample does not count there,
+        as it would not in those files.
+
+    Notes
+    -----
+    Two rules are not followed into the copies: equal scores of one video, where a protocol ranks them by the video's
+    name, and labels that collide with others because a class has no truth, where it lets them.
     """
-    truth_video = population.annotations.segments.video[matching.truth_rows]
-    ranked = RankedHits(matching.hits, matching.video, matching.offset, truth_video, matching.truth_offset)
-    num_thresholds = len(matching.tiou_thresholds)
-    once = np.ones((1, counts.shape[1]), np.uint16)
-    return ScoreSamples(
-        resampled_precisions(ranked, once, num_thresholds)[0], resampled_precisions(ranked, counts, num_thresholds)
+    ranked = RankedHits(
+        matching.hits, matching.video, matching.offset, truth_videos(matching, population), matching.truth_offset
     )
+    once = np.ones((1, counts.shape[1]), np.uint16)
+    exceptions = Exceptions(*rank_exceptions(matching, protocol))
+    shape = (len(matching.tiou_thresholds), AP_RULES[protocol.ap])
+    measured, ap = (summarize_resamples(ranked, exceptions, each, shape) for each in (once, counts))
+    return ScoreSamples(measured[0], ap)
 
 
-def keep_judgeable(counts: Counts, population: Population) -> Counts:
+def summarize_resamples(ranked: RankedHits, exceptions: Exceptions, counts: Counts, shape: tuple[int, int]) -> Floats:
+    """Return AP on every resample by the fastest kernel that knows the rule, float64 (B, K, T)."""
+    if shape[1] == AP_RULES["voc-all"] and not exceptions.is_forgiven.any() and not exceptions.is_tied.any():
+        return resampled_precisions(ranked, counts, shape[0])
+    return resampled_summaries(ranked, exceptions, counts, shape)
+
+
+def rank_exceptions(matching: Matching, protocol: Protocol) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which detections a protocol forgives, and which it ranks with those before them."""
+    none = np.zeros(len(matching.hits), np.bool_)
+    is_forgiven = none if matching.is_forgiven is None else matching.is_forgiven
+    return is_forgiven, matching.is_tied if protocol.tie == "hits-first" else none
+
+
+def truth_videos(matching: Matching, population: Population) -> npt.NDArray[np.int32]:
+    """Return the video of each truth that counts, class by class, int32 (G,)."""
+    videos: npt.NDArray[np.int32] = population.annotations.segments.video[matching.truth_rows]
+    return videos
+
+
+def keep_judgeable(counts: Counts, matching: Matching, population: Population) -> Counts:
     """Return the resamples that hold any truth; on the others there is no score.
 
     Raises
     ------
     InputError
         None is left.
-
-    Examples
-    --------
-    >>> from tsmfeat.values.segments import Segments
-    >>> from tsmfeat.values.vocabulary import Vocabulary
-    >>> one = Segments([1], [0], [0.0], [1.0], [1.0])
-    >>> truth = Annotations(("a", "b"), Vocabulary(("run",)), one, [9.0, 9.0], ("", ""), [-1, -1], Vocabulary(()))
-    >>> keep_judgeable(np.array([[2, 0, 1], [1, 1, 1]], np.uint16), Population.of(truth)).tolist()
-    [[1, 1, 1]]
     """
-    num_truths = np.bincount(population.annotations.segments.video, minlength=len(population.unit))
+    num_truths = np.bincount(truth_videos(matching, population), minlength=len(population.unit))
     kept = counts[(counts[:, :-1][:, num_truths > 0] > 0).any(axis=1)]
     if len(kept) == 0:
         raise InputError("no resample of the videos holds any truth", "draw more videos, or more resamples")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tsmfeat.metrics.matching import Matching
 from tsmfeat.metrics.options import StatisticsOptions
+from tsmfeat.metrics.protocols import PAPER, Protocol
 from tsmfeat.metrics.resampling import (
     Counts,
     Population,
@@ -80,7 +81,7 @@ class SplitBootstrap:
 
 
 def simulate_splits(
-    matchings: Sequence[Matching], population: Population, options: StatisticsOptions
+    matchings: Sequence[Matching], population: Population, options: StatisticsOptions, protocol: Protocol = PAPER
 ) -> SplitBootstrap:
     """Draw a public and a private test set of n videos, again and again, and rank sources on both.
 
@@ -95,6 +96,8 @@ def simulate_splits(
         What is drawn from.
     options
         Videos a set, number of pairs of sets, and the seed.
+    protocol
+        The one of the matchings.
 
     Returns
     -------
@@ -106,10 +109,10 @@ def simulate_splits(
         No truth in any set.
     """
     random = np.random.default_rng(options.seed)
-    public, private = (_draw_sets(population, options, random) for _ in range(2))
+    public, private = (_draw_sets(matchings[0], population, options, random) for _ in range(2))
     num_splits = min(len(public), len(private))
     counts = np.concatenate([public[:num_splits], private[:num_splits]])
-    samples = [resample_scores(one, population, counts) for one in matchings]
+    samples = [resample_scores(one, population, counts, protocol) for one in matchings]
     scores = np.stack([one.final_score for one in samples], axis=1)
     ranks = 1 + (scores[:, None, :] > scores[:, :, None]).sum(axis=2)
     first = ranks == 1
@@ -126,9 +129,11 @@ def simulate_splits(
     )
 
 
-def _draw_sets(population: Population, options: StatisticsOptions, random: np.random.Generator) -> Counts:
+def _draw_sets(
+    matching: Matching, population: Population, options: StatisticsOptions, random: np.random.Generator
+) -> Counts:
     drawn = draw_videos(population, options.split_bootstrap, options.num_resamples, random, outside=0)
-    return keep_judgeable(drawn, population)  # the rare sets without truth are not drawn, as it were
+    return keep_judgeable(drawn, matching, population)  # the rare sets without truth are not drawn, as it were
 
 
 def _flip_shares(public: Floats, private: Floats) -> Floats:

@@ -3,16 +3,31 @@
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.kernels.resampling import RankedHits, resampled_precisions
+from tsmfeat.kernels.resampled_rules import Exceptions
+from tsmfeat.kernels.resampling import RankedHits
+from tsmfeat.metrics.average_precision import AP_RULES
 from tsmfeat.metrics.matching import Indexes, Matching
-from tsmfeat.metrics.resampling import Counts, Floats, Population, ScoreSamples
+from tsmfeat.metrics.protocols import PAPER, Protocol
+from tsmfeat.metrics.resampling import (
+    Counts,
+    Floats,
+    Population,
+    ScoreSamples,
+    rank_exceptions,
+    summarize_resamples,
+)
 
 # Equal differences must count as equal, in whatever order their parts were added up.
 _ROUNDING = 1e-12
 
 
 def swap_p_value(
-    one: Matching, other: Matching, population: Population, num_swaps: int, random: np.random.Generator
+    one: Matching,
+    other: Matching,
+    population: Population,
+    num_swaps: int,
+    random: np.random.Generator,
+    protocol: Protocol = PAPER,
 ) -> float:
     """Return the two-sided p-value of a difference of final scores: a paired randomisation test over videos.
 
@@ -30,6 +45,8 @@ def swap_p_value(
         Tosses.
     random
         Source of the tosses.
+    protocol
+        The one of the matchings. Where it ranks hits first among equal scores, the test does not.
 
     Returns
     -------
@@ -49,15 +66,17 @@ def swap_p_value(
     num_videos = len(population.unit)
     tosses = random.integers(0, 2, (num_swaps, population.num_units + 1)).astype(np.uint16)
     swapped = tosses[:, [*population.unit, -1]]
-    merged = merge_ranks(one, other, num_videos)
-    num_thresholds = len(one.tiou_thresholds)
+    merged = merge_ranks(one, other, num_videos, protocol)
+    shape = (len(one.tiou_thresholds), AP_RULES[protocol.ap])
     unchanged = np.zeros((1, num_videos + 1), np.uint16)
-    found = abs(_difference(merged, unchanged, num_thresholds)[0])
-    tossed = np.abs(_difference(merged, swapped, num_thresholds))
+    found = abs(_difference(merged, unchanged, shape)[0])
+    tossed = np.abs(_difference(merged, swapped, shape))
     return float((1 + (tossed >= found - _ROUNDING).sum()) / (num_swaps + 1))
 
 
-def merge_ranks(one: Matching, other: Matching, num_videos: int) -> RankedHits:
+def merge_ranks(
+    one: Matching, other: Matching, num_videos: int, protocol: Protocol = PAPER
+) -> tuple[RankedHits, Exceptions]:
     """Return the detections of two files in one list by relative rank.
 
     Videos 0 to N - 1 are the first file's and N to 2N - 1 the other's; 2N and 2N + 1 hold what lies outside. Truths lie
@@ -67,17 +86,17 @@ def merge_ranks(one: Matching, other: Matching, num_videos: int) -> RankedHits:
     group, rank = (np.concatenate(parts) for parts in zip(*ranks, strict=True))
     order = np.lexsort((rank, group))
     hits = np.concatenate([matching.hits[: matching.num_ranked] for matching in (one, other)])
-    video = np.concatenate(
-        [
-            np.where(matching.video < 0, 2 * num_videos + place, matching.video + place * num_videos)[
-                : matching.num_ranked
-            ]
-            for place, matching in enumerate((one, other))
-        ]
-    )
+    video = np.concatenate([_place_videos(matching, place, num_videos) for place, matching in enumerate((one, other))])
+    forgiven = [rank_exceptions(matching, protocol)[0][: matching.num_ranked] for matching in (one, other)]
     truth_video = np.full(len(one.truth_rows), 2 * num_videos + 2, np.int32)
     offset = one.offset[:-1] + other.offset[:-1]
-    return RankedHits(hits[order], video[order].astype(np.int32), offset, truth_video, one.truth_offset)
+    ranked = RankedHits(hits[order], video[order], offset, truth_video, one.truth_offset)
+    return ranked, Exceptions(np.concatenate(forgiven)[order], np.zeros(len(order), np.bool_))
+
+
+def _place_videos(matching: Matching, place: int, num_videos: int) -> npt.NDArray[np.int32]:
+    video = matching.video[: matching.num_ranked]
+    return np.where(video < 0, 2 * num_videos + place, video + place * num_videos).astype(np.int32)
 
 
 def count_swaps(swapped: Counts, first: bool) -> Counts:
@@ -100,16 +119,10 @@ def count_swaps(swapped: Counts, first: bool) -> Counts:
     return np.hstack([own[:, :-1], foreign[:, :-1], own[:, -1:], foreign[:, -1:], once])
 
 
-def _difference(merged: RankedHits, swapped: Counts, num_thresholds: int) -> Floats:
-    scores = [
-        _final_scores(resampled_precisions(merged, count_swaps(swapped, first), num_thresholds))
-        for first in (True, False)
-    ]
+def _difference(merged: tuple[RankedHits, Exceptions], swapped: Counts, shape: tuple[int, int]) -> Floats:
+    sides = [summarize_resamples(*merged, count_swaps(swapped, first), shape) for first in (True, False)]
+    scores = [ScoreSamples(ap[0], ap).final_score for ap in sides]
     return scores[0] - scores[1]
-
-
-def _final_scores(ap: Floats) -> Floats:
-    return ScoreSamples(ap[0], ap).final_score
 
 
 def _relative_ranks(matching: Matching) -> tuple[Indexes, npt.NDArray[np.float64]]:

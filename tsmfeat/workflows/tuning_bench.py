@@ -138,8 +138,9 @@ def grade_folds(predictions: Predictions, exam: Exam) -> Floats:
 
     Hits never depend on other videos, so one matching serves all of them.
     """
-    matching = match_predictions(predictions, exam.truth, protocol_named(exam.protocol), exam.tiou_thresholds)
-    return resample_scores(matching, Population.of(exam.truth), exam.without_folds()).final_score
+    protocol = protocol_named(exam.protocol)
+    matching = match_predictions(predictions, exam.truth, protocol, exam.tiou_thresholds)
+    return resample_scores(matching, Population.of(exam.truth), exam.without_folds(), protocol).final_score
 
 
 def pool_held_out(predict: Predict, settings: Sequence[Setting], exam: Exam) -> Predictions:

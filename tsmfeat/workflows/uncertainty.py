@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.errors import ConfigurationError
 from tsmfeat.metrics.bootstrap import Bootstrap, bootstrap_intervals
 from tsmfeat.metrics.diagnosis import Diagnosis, diagnose
 from tsmfeat.metrics.matching import Matching, match_predictions
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.paired import Comparison, adjust_p_values, compare_samples
-from tsmfeat.metrics.protocols import protocol_named
+from tsmfeat.metrics.protocols import Protocol, protocol_named
 from tsmfeat.metrics.resampling import Population, draw_videos, keep_judgeable, resample_scores, shifted_interval
 from tsmfeat.metrics.shakeup import SplitBootstrap, simulate_splits
 from tsmfeat.metrics.swapping import swap_p_value
@@ -138,29 +137,20 @@ def judge_uncertainty(
     Returns
     -------
     Uncertainty
-
-    Raises
-    ------
-    ConfigurationError
-        Something is asked that the protocol's kind of AP does not allow.
     """
     asked, truth = options.statistics, population.annotations
     diagnosis = _diagnose(scored, truth, options) if asked.diagnosis else None
     if not (asked.bootstrap or asked.compare or asked.split_bootstrap):
         return Uncertainty(diagnosis=diagnosis)
-    if not protocol_named(options.protocol).ranks_alone:
-        raise ConfigurationError(
-            f"protocol {options.protocol} and resampled videos: these need the all-point AP of misses that all count",
-            "use another --protocol, or leave --bootstrap, --compare and --split-bootstrap out",
-        )
     entrants = [scored, *rivals, *(parts if asked.split_bootstrap else ())]
-    matchings = [_match(entrant.predictions, truth, options) for entrant in entrants]
+    protocol = protocol_named(options.protocol)
+    matchings = [match_predictions(one.predictions, truth, protocol, options.tiou_thresholds) for one in entrants]
     names = tuple(entrant.name for entrant in entrants)
     num_tested = 1 + len(rivals)
     return Uncertainty(
-        bootstrap_intervals(matchings[0], population, asked) if asked.bootstrap else None,
-        _compare(names[:num_tested], matchings[:num_tested], population, asked) if rivals else None,
-        simulate_splits(matchings, population, asked) if asked.split_bootstrap else None,
+        bootstrap_intervals(matchings[0], population, asked, protocol) if asked.bootstrap else None,
+        _compare(names[:num_tested], matchings[:num_tested], population, asked, protocol) if rivals else None,
+        simulate_splits(matchings, population, asked, protocol) if asked.split_bootstrap else None,
         names,
         diagnosis,
     )
@@ -171,18 +161,19 @@ def _diagnose(scored: Entrant, truth: Annotations, options: ScoreOptions) -> Dia
     return diagnose(scored.predictions, truth, thresholds, options.statistics.diagnosis)
 
 
-def _match(predictions: Predictions, truth: Annotations, options: ScoreOptions) -> Matching:
-    return match_predictions(predictions, truth, protocol_named(options.protocol), options.tiou_thresholds)
-
-
 def _compare(
-    names: tuple[str, ...], matchings: Sequence[Matching], population: Population, asked: StatisticsOptions
+    names: tuple[str, ...],
+    matchings: Sequence[Matching],
+    population: Population,
+    asked: StatisticsOptions,
+    protocol: Protocol,
 ) -> Rivalry:
     random = np.random.default_rng(asked.seed)
     drawn = draw_videos(population, population.num_units, asked.num_resamples, random)
-    counts = keep_judgeable(drawn, population)
-    samples = [resample_scores(matching, population, counts) for matching in matchings]
-    p_values = [swap_p_value(matchings[0], other, population, asked.num_resamples, random) for other in matchings[1:]]
+    counts = keep_judgeable(drawn, matchings[0], population)
+    samples = [resample_scores(matching, population, counts, protocol) for matching in matchings]
+    first, *others = matchings
+    p_values = [swap_p_value(first, other, population, asked.num_resamples, random, protocol) for other in others]
     comparisons = tuple(compare_samples(samples[0], *pair) for pair in zip(samples[1:], p_values, strict=True))
     intervals = [shifted_interval(one.final_score, one.measured_score) for one in samples]
     return Rivalry(
