@@ -69,22 +69,25 @@ def average_all_boxes(pool: Pool, weight: Floats, rule: Rule, fused: Rows) -> in
     for stretch in range(len(pool.offset) - 1):
         base = kept
         for place in range(pool.offset[stretch], pool.offset[stretch + 1]):
-            row = order[place]
-            at = _find_nearest(fused, (base, kept), (rows.start[row], rows.end[row]), threshold)
-            if at < 0:
-                at = kept
+            # Unsigned indexes spare numba the question whether they count from the end.
+            row = np.uintp(order[np.uintp(place)])
+            bounds = (rows.start[row], rows.end[row])
+            nearest = _find_nearest(fused, (base, kept), bounds, threshold)
+            at = np.uintp(kept if nearest < 0 else nearest)
+            if nearest < 0:
                 kept += 1
                 fused.video[at], fused.label[at] = rows.video[row], rows.label[row]
-                fused.start[at], fused.end[at], fused.score[at] = rows.start[row], rows.end[row], 0.0
+                fused.start[at], fused.end[at], fused.score[at] = bounds[0], bounds[1], 0.0
                 said[at], count[at] = 0.0, 0
-            _join(fused, at, (rows.start[row], rows.end[row]), scores[row])
-            said[at] += weight[pool.model[row]]
+            _join(fused, at, bounds, scores[row])
+            said[at] += weight[np.uintp(pool.model[row])]
             count[at] += 1
         for at in range(base, kept):
             # As many weights as segments count at least, whoever said them.
             divisor = total * max(1.0, count[at] / len(weight)) if total > 0.0 else said[at]
             fused.score[at] = fused.score[at] / divisor
-        settle_stretch(fused, base, kept)
+        if kept > base + 1:
+            settle_stretch(fused, base, kept)
     return kept
 
 
@@ -92,7 +95,8 @@ def average_all_boxes(pool: Pool, weight: Floats, rule: Rule, fused: Rows) -> in
 def _find_nearest(fused: Rows, span: tuple[int, int], bounds: tuple[float, float], threshold: float) -> int:
     nearest, most = -1, threshold
     for place in range(span[0], span[1]):
-        overlap = tiou(fused.start[place], fused.end[place], bounds[0], bounds[1])
+        here = np.uintp(place)
+        overlap = tiou(fused.start[here], fused.end[here], bounds[0], bounds[1])
         if overlap > most:
             nearest, most = place, overlap
     return nearest

@@ -10,6 +10,9 @@ from tsmfeat.kernels.averages import order_segments
 from tsmfeat.kernels.ordering import Floats, Indexes, sort_rows
 from tsmfeat.kernels.rows import Rows
 
+# Stretches up to this length are sorted by insertion: most are.
+_SHORT = 32
+
 Owners = npt.NDArray[np.int32]
 
 
@@ -86,14 +89,29 @@ def weigh_rows(pool: Pool, weight: Floats) -> Floats:
 @njit(cache=True, nogil=True)
 def rank_stretches(offset: Indexes, scores: Floats) -> Indexes:
     """Return the row numbers, each stretch by falling score; equal scores stay in order, hence by (start, end)."""
-    falling, order = np.empty(len(scores), np.float64), np.empty(len(scores), np.int64)
-    spare = np.empty(len(scores), np.int64)
-    for row in range(len(scores)):
-        falling[row], order[row] = -scores[row], row
+    order = np.empty(len(scores), np.int64)
+    falling, spare = np.empty(0, np.float64), np.empty(0, np.int64)
     for stretch in range(len(offset) - 1):
-        if offset[stretch + 1] - offset[stretch] > 1:
-            sort_rows(order, offset[stretch], offset[stretch + 1], falling, falling, spare)
+        first, last = offset[stretch], offset[stretch + 1]
+        if last - first <= _SHORT:
+            _insert_falling(order, first, last, scores)
+            continue
+        if len(falling) == 0:
+            falling, spare = -scores, np.empty(len(scores), np.int64)
+        for row in range(first, last):
+            order[row] = row
+        sort_rows(order, first, last, falling, falling, spare)
     return order
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _insert_falling(order: Indexes, first: int, last: int, scores: Floats) -> None:
+    for row in range(first, last):
+        score, hole = scores[np.uintp(row)], row
+        while hole > first and scores[np.uintp(order[np.uintp(hole - 1)])] < score:
+            order[np.uintp(hole)] = order[np.uintp(hole - 1)]
+            hole -= 1
+        order[np.uintp(hole)] = row
 
 
 @njit(cache=True, nogil=True)

@@ -61,14 +61,15 @@ def suppress_all_hard(pool: Pool, weight: Floats, threshold: float, kept: Rows) 
                 count += 1
         for at in range(base, count):
             _put_scored(kept, at, pool.rows, survivors[at], scores[survivors[at]])
-        settle_stretch(kept, base, count)
+        if count > base + 1:
+            settle_stretch(kept, base, count)
     return count
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _is_suppressed(rows: Rows, survivors: Indexes, span: tuple[int, int], row: int, threshold: float) -> bool:
     for at in range(span[0], span[1]):
-        better = survivors[at]
+        better = np.uintp(survivors[np.uintp(at)])
         overlap = tiou(rows.start[better], rows.end[better], rows.start[row], rows.end[row])
         if overlap >= threshold and overlap > 0.0:
             return True
@@ -115,13 +116,14 @@ def suppress_all_soft(pool: Pool, weight: Floats, sigma: float, kept: Rows) -> i
     is_settled = np.zeros(len(scores), np.bool_)
     for stretch in range(len(pool.offset) - 1):
         first, last = pool.offset[stretch], pool.offset[stretch + 1]
-        for _ in range(first, last):
+        for _ in range(first, last if last > first + 1 else first):
             best = _find_best(scores, is_settled, first, last)
             is_settled[best] = True
             _weaken(pool.rows, scores, is_settled, (first, best, last), sigma)
         for row in range(first, last):
             _put_scored(kept, row, pool.rows, row, scores[row])
-        settle_stretch(kept, first, last)
+        if last > first + 1:
+            settle_stretch(kept, first, last)
     return len(scores)
 
 
