@@ -9,6 +9,7 @@ gets videos, features and heads, and what is there already is used again. Writes
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -74,8 +75,8 @@ def study_segmentation(folder: Path) -> dict[str, Any]:
 def _list_truth(found: Any) -> Annotations:  # noqa: ANN401 - an npz file
     """Return runs of equal labels of the finest grid; label 0 is background."""
     known = np.eye(int(found["truth"].max()) + 1, dtype=np.float32)[found["truth"]]
-    segments = _stretch(localize(_as_scores(known, found["offsets"])), found["offsets"])
-    names = _video_names(found["offsets"])
+    segments = _stretch(localize(_as_scores(known, found)), found["offsets"])
+    names = _video_names(found)
     nothing = np.full(len(names), -1)
     actions, durations = _actions(known.shape[1] - 1), np.full(len(names), VIDEO_SECONDS)
     return Annotations(names, actions, segments, durations, ("",) * len(names), nothing, Vocabulary(()))
@@ -86,14 +87,14 @@ def _localize(found: Any, smooth: str) -> Predictions:  # noqa: ANN401
     if scores.min() < 0:  # margins of the SVM: as probabilities, so that every fusion can weigh them
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         scores /= scores.sum(axis=1, keepdims=True)
-    localized = localize(_as_scores(scores, found["offsets"]), LocalizationOptions(smooth=smooth))
+    localized = localize(_as_scores(scores, found), LocalizationOptions(smooth=smooth))
     return replace(localized, segments=_stretch(localized, found["offsets"]))
 
 
-def _as_scores(scores: npt.NDArray[Any], offsets: npt.NDArray[np.int64]) -> IntervalScores:
+def _as_scores(scores: npt.NDArray[Any], found: Any) -> IntervalScores:  # noqa: ANN401
     """Return scores with background last, in rows; segments are stretched to the videos' duration afterwards."""
     with_last = np.concatenate([scores[:, 1:], scores[:, :1]], axis=1)
-    names = _video_names(offsets)
+    names, offsets = _video_names(found), found["offsets"]
     return IntervalScores(
         names, _actions(scores.shape[1] - 1), offsets, with_last, 1.0, np.diff(offsets).astype(np.float64)
     )
@@ -105,8 +106,14 @@ def _stretch(found: Predictions, offsets: npt.NDArray[np.int64]) -> Segments:
     return Segments(segments.video, segments.label, segments.start * factor, segments.end * factor, segments.score)
 
 
-def _video_names(offsets: npt.NDArray[np.int64]) -> tuple[str, ...]:
-    return tuple(f"video {index:02}" for index in range(len(offsets) - 1))
+def _video_names(found: Any) -> tuple[str, ...]:  # noqa: ANN401
+    """Name videos by split and place in it: a model may lack whole splits."""
+    seen: Counter[int] = Counter()
+    names = []
+    for split in found["split"].tolist():
+        names.append(f"split {split}, video {seen[split]}")
+        seen[split] += 1
+    return tuple(names)
 
 
 def _actions(count: int) -> Vocabulary:

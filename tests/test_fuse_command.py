@@ -32,7 +32,9 @@ LEARNED = {
     "single_scores": list,
     "seen_gain": float,
     "held_out_gain": float,
+    "mean_fold_gain": float,
     "fold_weights": list,
+    "fold_gains": list,
     "num_candidates": int,
     "seconds": float,
 }
@@ -121,6 +123,8 @@ def test_weights_are_learned_and_the_honest_number_stands_beside_the_optimistic_
     assert any("optimistic" in line for line in lines)
     assert any("on held-out videos (3 folds)" in line and "against equal weights" in line for line in lines)
     again = json.loads(call(*words, "--json", "-q").stdout)
+    gained = sum(gain > 0 for gain in again["learned"]["fold_gains"])
+    assert any(f"better than equal weights in {gained} of 3 folds" in line for line in lines)
     for name, kind in LEARNED.items():
         assert isinstance(again["learned"][name], kind), name
     assert again["learned"]["held_out_score"] > again["learned"]["equal_score"]

@@ -156,6 +156,9 @@ def test_learning_finds_the_best_candidate_and_says_what_it_is_worth(fusion):
         others = {name for name in truth.video_ids if folds[name] != fold}
         assert scored(weights, others) >= max(scored(row, others) for row in listed) - 1e-12
     assert learned.held_out_score == pytest.approx(evaluate(learned.held_out, truth).final_score, abs=1e-12)
+    for fold, (weights, gain) in enumerate(zip(learned.fold_weights, learned.fold_gains, strict=True)):
+        own = {name for name in truth.video_ids if folds[name] == fold}
+        assert gain == pytest.approx(scored(weights, own) - scored([1, 1, 1], own), abs=1e-12)
     fused = [list_segments(fuse(models, list(weights), options)) for weights in learned.fold_weights]
     held_out = list_segments(learned.held_out)
     assert {name: sorted(held_out[name]) for name in folds} == {

@@ -73,19 +73,19 @@ def average_all_boxes(pool: Pool, weight: Floats, rule: Rule, fused: Rows) -> in
             row = np.uintp(order[np.uintp(place)])
             bounds = (rows.start[row], rows.end[row])
             nearest = _find_nearest(fused, (base, kept), bounds, threshold)
-            at = np.uintp(kept if nearest < 0 else nearest)
+            at = np.uintp(nearest if nearest >= 0 else kept)
             if nearest < 0:
                 kept += 1
                 fused.video[at], fused.label[at] = rows.video[row], rows.label[row]
                 fused.start[at], fused.end[at], fused.score[at] = bounds[0], bounds[1], 0.0
                 said[at], count[at] = 0.0, 0
-            _join(fused, at, bounds, scores[row])
+            _join(fused, int(at), bounds, scores[row])
             said[at] += weight[np.uintp(pool.model[row])]
             count[at] += 1
-        for at in range(base, kept):
+        for mean in range(base, kept):
             # As many weights as segments count at least, whoever said them.
-            divisor = total * max(1.0, count[at] / len(weight)) if total > 0.0 else said[at]
-            fused.score[at] = fused.score[at] / divisor
+            divisor = total * max(1.0, count[mean] / len(weight)) if total > 0.0 else said[mean]
+            fused.score[mean] = fused.score[mean] / divisor
         if kept > base + 1:
             settle_stretch(fused, base, kept)
     return kept

@@ -1,5 +1,6 @@
 """An ensemble's weights learned on annotated videos, and what they are worth on videos that were held out."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from tsmfeat.values.progress import Progress
 from tsmfeat.values.segments import Segments
 from tsmfeat.workflows.candidates import list_candidates, list_neighbours
 from tsmfeat.workflows.folds import assign_folds
-from tsmfeat.workflows.grading import Grade, Judge, make_grade
+from tsmfeat.workflows.grading import Grade, Judge, leave_out, make_grade
 from tsmfeat.workflows.options import SearchOptions
+from tsmfeat.workflows.splits import select_videos
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,6 +47,10 @@ class LearnedWeights:
         Final score of each model alone, fused by the same rule.
     fold_weights
         The weights chosen without each fold.
+    fold_gains
+        For each fold, the final score of its own videos under the weights chosen without it, less that of equal
+        weights: no scores of different weights are ranked with each other, but a fold holds few videos. NaN in a fold
+        without truth.
     held_out
         The fused segments behind `held_out_score`.
     num_candidates
@@ -59,9 +65,15 @@ class LearnedWeights:
     equal_score: float
     single_scores: tuple[float, ...]
     fold_weights: tuple[tuple[float, ...], ...]
+    fold_gains: tuple[float, ...]
     held_out: Predictions
     num_candidates: int
     seconds: float
+
+    @property
+    def mean_fold_gain(self) -> float:
+        """Mean of the gains of the folds that hold truth."""
+        return float(np.nanmean(self.fold_gains))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object ``"learned"`` of ``tsmfeat score`` and ``tsmfeat fuse``."""
@@ -69,8 +81,14 @@ class LearnedWeights:
         gains = {
             "seen_gain": self.seen_score - self.equal_score,
             "held_out_gain": self.held_out_score - self.equal_score,
+            "mean_fold_gain": self.mean_fold_gain,
         }
-        return found | gains | {"fold_weights": [list(weights) for weights in self.fold_weights]}
+        by_fold = {
+            "fold_weights": [list(weights) for weights in self.fold_weights],
+            # JSON has no NaN.
+            "fold_gains": [None if math.isnan(gain) else gain for gain in self.fold_gains],
+        }
+        return found | gains | by_fold
 
 
 def learn_weights(
@@ -121,6 +139,7 @@ def learn_weights(
         equal_score=float(grades[0, 0]),
         single_scores=tuple(grades[1 : len(models) + 1, 0].tolist()) if len(models) > 1 else (float(grades[0, 0]),),
         fold_weights=tuple(tuple(weights.tolist()) for weights in chosen[1:]),
+        fold_gains=_measure_gains(held_out, fuse(models, None, fusion), truth, judge, folds),
         held_out=held_out,
         num_candidates=len(listed) + (len(_RADII) * _NUM_NEIGHBOURS if len(models) > 1 else 0),
         seconds=time.monotonic() - began,
@@ -160,6 +179,19 @@ def _fuse_held_out(
     return Predictions(names.video_ids, names.vocabulary, Segments.concatenate(parts))
 
 
+def _measure_gains(
+    held_out: Predictions, equal: Predictions, truth: Annotations, judge: Judge, folds: Mapping[str, int]
+) -> tuple[float, ...]:
+    gains = []
+    for fold in range(max(folds.values()) + 1):
+        own = [name for name, other in folds.items() if other == fold]
+        part, others = select_videos(truth, own), set(equal.video_ids) - set(own)
+        one, two = (leave_out(found, others) for found in (held_out, equal))
+        known = len(part.segments) > 0
+        gains.append(judge.final_score(one, part) - judge.final_score(two, part) if known else float("nan"))
+    return tuple(gains)
+
+
 def warn_of_weights(learned: LearnedWeights, progress: Progress) -> None:
     """Tell where equal weights lose to the best model alone, and where learning gains nothing on held-out videos."""
     best = max(learned.single_scores)
@@ -167,7 +199,7 @@ def warn_of_weights(learned: LearnedWeights, progress: Progress) -> None:
         progress.warn(
             f"equal weights score {learned.equal_score:.4f}, the best model alone {best:.4f}: the others pull it down"
         )
-    if learned.held_out_score <= learned.equal_score:
+    if learned.held_out_score <= learned.equal_score and learned.mean_fold_gain <= 0:
         progress.warn(
             f"learned weights gain nothing on held-out videos ({learned.held_out_score:.4f} against "
             f"{learned.equal_score:.4f} of equal ones): do not expect it elsewhere"
