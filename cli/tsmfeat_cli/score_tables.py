@@ -82,8 +82,8 @@ def describe_learning(learned: "LearnedWeights", sources: Sequence[str]) -> list
         f"  on the videos that chose them {learned.seen_score:.4f}: optimistic",
         f"  on held-out videos ({len(learned.fold_weights)} folds) {learned.held_out_score:.4f}, "
         f"{learned.held_out_score - learned.equal_score:+.4f} against equal weights ({learned.equal_score:.4f})",
-        f"  better than equal weights in {num_gained} of {len(learned.fold_gains)} folds, {learned.mean_fold_gain:+.4f} "
-        "on average within a fold",
+        f"  better than equal weights in {num_gained} of {len(learned.fold_gains)} folds, "
+        f"{learned.mean_fold_gain:+.4f} on average within a fold",
         f"  the best source alone, {sources[learned.single_scores.index(best)]}: {best:.4f}",
     ]
 
