@@ -1,5 +1,7 @@
 """Videos in bins of ten seconds: a slow twin of the challenge's rule, its own files, and scores by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import DATA
@@ -107,6 +109,15 @@ def test_reversed_segments_have_no_pieces():
     bins = cut_annotations(annotations_of([("a", "walk", 0, 5)]))
     found = predictions_of([("a", "walk", 25, 3, 0.9), ("a", "walk", 4, 4, 0.5), ("a", "walk", 8, 8.04, 0.5)])
     assert prediction_rows(cut_predictions(found, bins).predictions) == []
+
+
+def test_ambiguous_segments_are_cut_into_the_bins_there_are():
+    ambiguous = annotations_of([("a", "walk", 8.04, 31), ("b", "walk", 0, 3)]).segments
+    annotations = replace(annotations_of([("a", "walk", 0, 15), ("b", "sit", 20, 25)]), ambiguous=ambiguous)
+    found = cut_annotations(annotations).annotations
+    assert found.video_ids == ("a_0_10", "a_10_20", "b_20_30")
+    pieces = found.ambiguous
+    assert (pieces.video.tolist(), pieces.start.tolist(), pieces.end.tolist()) == ([0, 1], [8.04, 10.0], [10.0, 20.0])
 
 
 def test_edges_of_bins_are_free_matches():

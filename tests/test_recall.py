@@ -25,9 +25,9 @@ def test_the_recall_is_that_of_the_official_evaluators(shared_data, name, truth,
     wanted = expected["protocols"].get(protocol)
     if wanted is None:
         pytest.skip(f"no golden values of {protocol} for {name}")
-    annotations = read_annotations(shared_data(f"evaluation/{truth}.json")).select_subset(subset)
-    predictions = read_predictions(shared_data(f"evaluation/pred_{name}.json"))
-    found = top_recall(predictions, annotations, tiou_thresholds=expected["tiou_thresholds"])
+    annotations = read_annotations(shared_data(f"evaluation/{truth}.json"), "keep").select_subset(subset)
+    predictions = read_predictions(shared_data(f"evaluation/pred_{name}.json"), "keep")
+    found = top_recall(predictions, annotations, protocol, expected["tiou_thresholds"])
     recall = wanted["recall_topkx"]
     assert list(found.best_of) == recall["top_k"]
     place = [found.classes.index(label) for label in wanted["classes"]]

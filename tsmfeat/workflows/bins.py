@@ -87,7 +87,8 @@ def cut_annotations(annotations: Annotations, are_pieces: bool = False) -> Bins:
     Notes
     -----
     ``run/Prepare/Standard_NewFile/s7_tal_golden_in_10s.py`` of x360dataset/x360dataset-kit: pieces shorter than 0.5 s
-    are left out before bounds are rounded to one decimal as Python rounds.
+    are left out before bounds are rounded to one decimal as Python rounds. Reversed and zero-length segments, where a
+    protocol keeps them, have no piece.
 
     Examples
     --------
@@ -116,7 +117,8 @@ def cut_annotations(annotations: Annotations, are_pieces: bool = False) -> Bins:
     binned = _bin_annotations(annotations, video[opened], number[opened])
     cut = Segments(place[inverse].astype(np.int32), segments.label[row], start[kept], end[kept], segments.score[row])
     owner = np.unique(video[opened], return_inverse=True)[1].astype(np.int64)
-    return Bins(replace(binned, segments=cut), annotations.video_ids, owner, key, place)
+    ambiguous = _cut_ambiguous(annotations.ambiguous, key, place)
+    return Bins(replace(binned, segments=cut, ambiguous=ambiguous), annotations.video_ids, owner, key, place)
 
 
 def cut_predictions(predictions: Predictions, bins: Bins, every_bin: bool = False) -> BinnedPredictions:
@@ -219,6 +221,17 @@ def _video_numbers(names: Sequence[str], known: Sequence[str]) -> Indexes:
     """Return the places of names among the known ones; the others are numbered after them."""
     place_of = {name: place for place, name in enumerate(known)}
     return np.array([place_of.setdefault(name, len(place_of)) for name in names], np.int64)
+
+
+def _cut_ambiguous(segments: Segments, key: Indexes, place: Indexes) -> Segments:
+    """Return the pieces in bins that there are; not rounded, as they are met or not."""
+    pieces = _cut_at_bins(segments)
+    own = _key_of(segments.video[pieces.row].astype(np.int64), pieces.number)
+    at = np.minimum(np.searchsorted(key, own), len(key) - 1)
+    kept = (key[at] == own) & (pieces.start < pieces.end)
+    row = pieces.row[kept]
+    bins = place[at[kept]].astype(np.int32)
+    return Segments(bins, segments.label[row], pieces.start[kept], pieces.end[kept], segments.score[row])
 
 
 def _bin_annotations(annotations: Annotations, video: Indexes, number: Indexes) -> Annotations:
