@@ -152,8 +152,8 @@ OTHERS = {
         "--localize threshold --threshold 0.3 --max-gap 2 --min-duration 1.5 --tail extend --smooth mean:3 "
         "--refine on --class-threshold run=0.4 --segment-score mean --transitions t.json "
         "--fusion none --fusion-tiou 0.4 --missing present --union sweep --fusion-sigma 0.7 --fusion-min-score 0.1 "
-        "--fusion-max-segments 9 --protocol activitynet --tiou 0.1,0.2 "
-        "--subset s --weights 0.6,0.4 --strict --classes c "
+        "--fusion-max-segments 9 --protocol activitynet,epic --preset epic "
+        "--tiou 0.1,0.2,0.30000000000000004,0.4,0.5 --subset s --weights 0.6,0.4 --strict --classes c "
         "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4 --diagnosis thumos14 "
         "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u --folds 3 --compare-fusions "
         "--measures frames,ar --frame-step 0.5 --unit bin10",
@@ -161,7 +161,7 @@ OTHERS = {
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3", True, (("run", 0.4),), "mean"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
             "activitynet",
-            (0.1, 0.2),
+            (0.1, 0.2, 0.30000000000000004, 0.4, 0.5),
             "s",
             (0.6, 0.4),
             True,
@@ -174,6 +174,8 @@ OTHERS = {
             0.5,
             "t.json",
             "bin10",
+            ("epic",),
+            "epic",
         ),
     ),
     "predict": (

@@ -10,10 +10,12 @@ from tsmfeat.errors import IncompleteError
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.options import BUCKETS, MEASURES, UNITS, StatisticsOptions
+from tsmfeat.metrics.presets import PRESETS
 from tsmfeat.metrics.protocols import PROTOCOLS
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.options import ScoreOptions, SearchOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers, parse_switch
+from tsmfeat_cli.protocol_tables import describe_protocols
 from tsmfeat_cli.score_tables import describe_scores
 from tsmfeat_cli.shared_options import (
     ClassThreshold,
@@ -47,12 +49,13 @@ from tsmfeat_cli.shared_options import (
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
 
+_PRESET_NAMES = ", ".join(preset.name for preset in PRESETS)
 _PROTOCOL_NAMES = ", ".join(record.name for record in PROTOCOLS)
 
 
 def _list_protocols(wanted: bool) -> None:
     if wanted:
-        write_data("\n".join(f"{record.name:<14}{record.summary}" for record in PROTOCOLS))
+        write_data(describe_protocols())
         raise typer.Exit
 
 
@@ -69,11 +72,16 @@ def command(
         str, typer.Option("--classes", help="File of class names: the vocabulary, and what class ids mean.")
     ] = ScoreOptions.classes,
     subset: Annotated[str, typer.Option("--subset", help="Videos to evaluate on.")] = ScoreOptions.subset,
-    protocol: Annotated[str, typer.Option("--protocol", help=_PROTOCOL_NAMES)] = ScoreOptions.protocol,
+    protocol: Annotated[
+        str, typer.Option("--protocol", help=f"{_PROTOCOL_NAMES}; of several the first counts.")
+    ] = ScoreOptions.protocol,
     list_protocols: Annotated[
         bool,
         typer.Option("--list-protocols", callback=_list_protocols, is_eager=True, help="Describe them, and end."),
     ] = False,
+    preset: Annotated[
+        str, typer.Option("--preset", help=f"Thresholds of a data set: {_PRESET_NAMES}.")
+    ] = ScoreOptions.preset,
     tiou: Annotated[
         str, typer.Option("--tiou", help="Thresholds, such as 0.5,0.75,0.95. Default: the protocol's.")
     ] = "",
@@ -154,6 +162,7 @@ def command(
 
     Example: tsmfeat score heads.safetensors --features features.h5 --annotations gt.json --subset testing
     """
+    first_protocol, *other_protocols = dict.fromkeys(protocol.split(","))
     options = ScoreOptions(
         LocalizationOptions(
             localize,
@@ -175,7 +184,7 @@ def command(
             min_score=fusion_min_score,
             max_segments=fusion_max_segments,
         ),
-        protocol,
+        first_protocol,
         parse_numbers(tiou, "--tiou") if tiou else None,
         subset,
         parse_weights(weights),
@@ -189,6 +198,8 @@ def command(
         frame_step,
         transitions,
         unit,
+        tuple(other_protocols),
+        preset,
     )
     from tsmfeat.workflows.score_files import SCORE_FILES, write_scores
     from tsmfeat.workflows.scoring import score

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tsmfeat_cli.diagnosis_tables import describe_diagnosis
 from tsmfeat_cli.measure_tables import describe_measures
+from tsmfeat_cli.protocol_tables import describe_comparison
 from tsmfeat_cli.statistics_tables import describe_uncertainty
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
         f"{found.num_annotations:,} annotations; tied scores {found.tied_share:.1%}, "
         f"pairs exactly at a threshold {found.num_at_threshold:,}"
     )
+    if report.tied_map_range is not None:
+        in_order, reversed_order = report.tied_map_range
+        lines.append(f"ties: {in_order:.4f} in file order, {reversed_order:.4f} reversed")
     if report.prior is not None:
         lines.append(describe_prior(report.prior))
     if len(report.sources) > 1:
@@ -45,7 +49,7 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
         lines += describe_learning(report.learned, report.sources)
     if report.fusions:
         lines += ["", *_fusion_table(report)]
-    lines += [*describe_measures(report), *describe_uncertainty(report)]
+    lines += [*describe_comparison(report), *describe_measures(report), *describe_uncertainty(report)]
     diagnosis = report.uncertainty.diagnosis
     return "\n".join([*lines, *([] if diagnosis is None else describe_diagnosis(diagnosis))])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +67,25 @@ class Evaluation:
     def average_map(self) -> float:
         """Mean of `map` over the thresholds."""
         return float(self.map.mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is known of the protocol in the JSON object of ``tsmfeat score --json``."""
+        return {
+            "protocol": self.protocol,
+            "tiou_thresholds": list(self.tiou_thresholds),
+            "map": self.map.tolist(),
+            "average_map": self.average_map,
+            "final_score": self.final_score,
+            "classes": list(self.classes),
+            "ap": self.ap.tolist(),
+            "num_annotations": self.num_annotations,
+            "num_predictions": self.num_predictions,
+            "num_ignored": self.num_ignored,
+            "tied_share": self.tied_share,
+            "num_at_threshold": self.num_at_threshold,
+            "num_dropped_annotations": self.num_dropped_annotations,
+            "num_dropped_predictions": self.num_dropped_predictions,
+        }
 
     @property
     def final_score(self) -> float:

@@ -87,6 +87,26 @@ def evaluate_protocols(
     return tuple(found)
 
 
+def tie_range(
+    predictions: Predictions, annotations: Annotations, protocol: Protocol, tiou_thresholds: Sequence[float]
+) -> tuple[float, float]:
+    """Return the average mAP with equal scores in the order of the file, and in its reverse.
+
+    Examples
+    --------
+    >>> from tsmfeat.metrics.protocols import PAPER
+    >>> from tsmfeat.values.vocabulary import Vocabulary
+    >>> actions, none = Vocabulary(("walk",)), Vocabulary(())
+    >>> truth = Annotations(("a",), actions, Segments([0], [0], [0.0], [9.0], [1.0]), [9.0], ("",), [-1], none)
+    >>> found = Segments([0, 0], [0, 0], [0.0, 20.0], [9.0, 30.0], [0.5, 0.5])
+    >>> tie_range(Predictions(("a",), actions, found), truth, PAPER, [0.5])
+    (1.0, 0.5)
+    """
+    both = [replace(protocol, tie="stable"), replace(protocol, tie="revstable")]
+    in_order, reversed_order = evaluate_protocols(predictions, annotations, both, tiou_thresholds)
+    return in_order.average_map, reversed_order.average_map
+
+
 def _holds_plain_segments(segments: Segments) -> bool:
     """Whether no rule on undefined tIoUs or least unions can matter."""
     with np.errstate(invalid="ignore"):

@@ -59,15 +59,26 @@ def _some(names: list[str]) -> str:
     return ", ".join(repr(name) for name in names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
 
 
-def warn_of_rows(predictions: Predictions, truth: Annotations, progress: Progress) -> None:
-    """Tell of rows that were dropped, and of predictions in videos that are not evaluated."""
+def warn_of_rows(predictions: Predictions, truth: Annotations, progress: Progress, *, forgives: bool = False) -> None:
+    """Tell of rows that were dropped, and of predictions in videos that are not evaluated.
+
+    Parameters
+    ----------
+    predictions, truth
+        What is evaluated.
+    progress
+        Told.
+    forgives
+        Whether false positives that overlap ambiguous segments are forgiven.
+    """
     for what, count in (("annotated", truth.num_dropped), ("predicted", predictions.num_dropped)):
         if count:
             progress.warn(
                 f"{count} {what} segments were dropped: zero-length, reversed or not finite (--strict lists them)"
             )
     if truth.num_ambiguous:
-        progress.warn(f"{truth.num_ambiguous} annotated segments were left out: the annotators call them ambiguous")
+        use = "predictions there are forgiven" if forgives else "they were left out (the protocols thumos14-* use them)"
+        progress.warn(f"{truth.num_ambiguous} annotated segments are ambiguous: {use}")
     evaluated = set(truth.video_ids)
     outside = np.array([video_id not in evaluated for video_id in predictions.video_ids], bool)
     if count := int(outside[predictions.segments.video].sum()):

@@ -9,6 +9,8 @@ from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.options import UNITS, StatisticsOptions, require_measures
+from tsmfeat.metrics.presets import preset_named, preset_thresholds
+from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.priors.options import AUTO, PriorOptions
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import TRUNKS, TrunkOptions
@@ -214,11 +216,15 @@ class ScoreOptions:
     unit
         One of ``tsmfeat.metrics.options.UNITS``: what AP, measures and statistics are of. Scenes and the predictions
         that are written are those of whole videos.
+    protocols
+        Names of protocols that the same predictions are scored under beside `protocol`.
+    preset
+        A data set whose thresholds stand in place of the protocol's (`tsmfeat.metrics.presets`); empty: none.
 
     Raises
     ------
     ConfigurationError
-        An unknown measure or unit, or a step that is no positive number.
+        An unknown measure, unit, protocol or preset, a step that is no positive number, or thresholds given twice.
     """
 
     localization: LocalizationOptions = field(default_factory=LocalizationOptions)
@@ -237,6 +243,8 @@ class ScoreOptions:
     frame_step_seconds: float = 0.1
     transitions: str = ""
     unit: str = UNITS[0]
+    protocols: tuple[str, ...] = ()
+    preset: str = ""
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""
@@ -244,6 +252,16 @@ class ScoreOptions:
         if self.unit not in UNITS:
             hint = did_you_mean(self.unit, UNITS) or f"choose one of {', '.join(UNITS)}"
             raise ConfigurationError(f"unit {self.unit!r} is unknown", hint)
+        for name in self.protocols:
+            protocol_named(name)
+        if self.preset:
+            own = preset_thresholds(preset_named(self.preset), protocol_named(self.protocol))
+            if self.tiou_thresholds not in (None, own):
+                raise ConfigurationError(
+                    f"thresholds {self.tiou_thresholds} and the preset {self.preset!r}; one list of thresholds",
+                    "leave --tiou or --preset out",
+                )
+            object.__setattr__(self, "tiou_thresholds", own)
         if not (self.frame_step_seconds > 0 and math.isfinite(self.frame_step_seconds)):
             raise ConfigurationError(
                 f"rows of {self.frame_step_seconds} s; a step is a positive number of seconds", "use --frame-step 0.1"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from tsmfeat.errors import ConfigurationError
 from tsmfeat.formats.classes import as_class_list
 from tsmfeat.formats.reading import read_annotations
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
+from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
@@ -27,6 +28,7 @@ from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_weights
 from tsmfeat.workflows.measures import Measured, take_measures
 from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.protocol_comparison import Evaluations, evaluate_others, tied_map_range, warn_of_preset
 from tsmfeat.workflows.scored_sources import list_paths, match_priors, read_sources, reader_rule
 from tsmfeat.workflows.splits import choose_subset
 from tsmfeat.workflows.timing import timed
@@ -76,6 +78,10 @@ class ScoreReport:
     num_outside
         Predicted pieces in bins of annotated videos that hold no true piece: left out by the unit ``bin10``, false by
         ``bin10-all``.
+    protocols
+        The evaluations under ``options.protocols``, by name.
+    tied_map_range
+        Average mAP with equal scores in the order of the file and in its reverse; None where few are equal.
     """
 
     evaluation: Evaluation
@@ -92,27 +98,17 @@ class ScoreReport:
     measures: dict[str, Measured] = field(default_factory=dict)
     seconds_by_part: dict[str, float] = field(default_factory=dict)
     num_outside: int = 0
+    protocols: Evaluations = field(default_factory=dict)
+    tied_map_range: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat score --json``."""
-        found = self.evaluation
         return {
-            "protocol": found.protocol,
+            **self.evaluation.to_dict(),
             "unit": self.options.unit,
-            "tiou_thresholds": list(found.tiou_thresholds),
-            "map": found.map.tolist(),
-            "average_map": found.average_map,
-            "final_score": found.final_score,
-            "classes": list(found.classes),
-            "ap": found.ap.tolist(),
-            "num_annotations": found.num_annotations,
-            "num_predictions": found.num_predictions,
-            "num_ignored": found.num_ignored,
             "num_outside": self.num_outside,
-            "tied_share": found.tied_share,
-            "num_at_threshold": found.num_at_threshold,
-            "num_dropped_annotations": found.num_dropped_annotations,
-            "num_dropped_predictions": found.num_dropped_predictions,
+            "tied_map_range": None if self.tied_map_range is None else list(self.tied_map_range),
+            "protocols": {name: found.to_dict() for name, found in self.protocols.items()},
             "sources": list(self.sources),
             "weights": list(self.weights),
             "scene_accuracy": self.scenes.top1,
@@ -171,11 +167,14 @@ def score(
     options = options or ScoreOptions()
     paths = list_paths(sources)
     _require_combinable(paths, options)
+    record = protocol_named(options.protocol)
+    warn_of_preset(options, progress)
     clock = dict.fromkeys(SCORE_PARTS, 0.0)
     with timed(clock, "annotations"):
         classes = as_class_list(options.classes or None)
         are_pieces = require_unit(annotations, options.unit)
-        truth = choose_subset(read_annotations(annotations, reader_rule(options), classes), options.subset)
+        everything = read_annotations(annotations, reader_rule(options), classes)
+        truth = choose_subset(everything, options.subset, record.subset)
         view = view_truth(truth, options.unit, are_pieces)
     require_one_choice(options.weights, options.prior)
     require_whole_videos(options)
@@ -207,12 +206,18 @@ def score(
             seen = view_predictions(found, view).predictions
             return judge.final_score(seen, judged if view.bins is None else view.annotations)
 
+    def score_again(other: ScoreOptions) -> Evaluations:
+        report = score(sources, annotations, features, replace(other, weights=weights))
+        return {report.evaluation.protocol: report.evaluation, **report.protocols}
+
     judge = Judge(options.protocol, options.tiou_thresholds)
     predictions, prior = weigh_by_prior(predictions_at, truth, options.prior, final_score)
-    warn_of_rows(predictions, truth, progress)
+    warn_of_rows(predictions, truth, progress, forgives=record.ambiguous == "forgive")
     with timed(clock, "evaluate"):
         seen = view_predictions(predictions, view)
-        evaluation = evaluate(seen.predictions, view.annotations, options.protocol, options.tiou_thresholds)
+        evaluation = evaluate(seen.predictions, view.annotations, record, options.tiou_thresholds)
+        protocols = evaluate_others(seen.predictions, view.annotations, options, score_again)
+        tied_range = tied_map_range(seen.predictions, view.annotations, evaluation, progress)
         scenes = scene_accuracy(predictions, truth)
     measures = take_measures(seen.predictions, view.annotations, options)
     scored = Entrant(paths[0] if len(paths) == 1 else FUSED, seen.predictions)
@@ -236,6 +241,8 @@ def score(
         measures,
         clock,
         seen.num_outside,
+        protocols,
+        tied_range,
     )
 
 

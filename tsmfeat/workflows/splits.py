@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tsmfeat.errors import ConfigurationError, InputError, did_you_mean
 from tsmfeat.heads.targets import validation_split
+from tsmfeat.metrics.protocols import SubsetTest
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.progress import Progress
 
@@ -92,8 +93,17 @@ def split_videos(
     return Split(training, validation, described, training_name)
 
 
-def choose_subset(truth: Annotations, name: str) -> Annotations:
+def choose_subset(truth: Annotations, name: str, rule: SubsetTest = "exact") -> Annotations:
     """Return the annotations to evaluate on: a subset, or all where there is only one.
+
+    Parameters
+    ----------
+    truth
+        All annotations.
+    name
+        Of the subset; empty where none is named.
+    rule
+        As in `tsmfeat.metrics.protocols.Protocol`: the name must be the same, may differ in case, or need not be given.
 
     Raises
     ------
@@ -101,7 +111,10 @@ def choose_subset(truth: Annotations, name: str) -> Annotations:
         The subset does not occur, or there are several and none is named.
     """
     subsets = truth.subsets()
-    if not name and len(subsets) > 1:
+    if name and rule == "any-case":
+        alike = [index for index, subset in enumerate(truth.subset) if subset.lower() == name.lower()]
+        return truth.select_videos(alike) if alike else truth.select_subset(_named(truth, name))
+    if not name and len(subsets) > 1 and rule != "whole-file":
         listed = ", ".join(repr(subset) for subset in subsets)
         raise ConfigurationError(
             f"the annotations hold {len(subsets)} subsets ({listed}) and none is named; scores are of one subset",
