@@ -41,6 +41,8 @@ SCORE_SHAPE = {
     "num_ignored": int,
     "tied_share": float,
     "num_at_threshold": int,
+    "tied_map_range": (list, type(None)),
+    "protocols": dict,
     "sources": list,
     "weights": list,
     "scene_accuracy": (float, type(None)),

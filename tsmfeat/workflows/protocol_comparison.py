@@ -81,10 +81,11 @@ def tied_map_range(
         return None
     record = protocol_named(evaluation.protocol)
     in_order, reversed_order = tie_range(predictions, truth, record, evaluation.tiou_thresholds)
-    progress.warn(
-        f"{evaluation.tied_share:.0%} of the scores are tied: mAP is {in_order:.4f} with them in file order, "
-        f"{reversed_order:.4f} reversed; write scores with more digits"
-    )
+    if f"{in_order:.4f}" != f"{reversed_order:.4f}":
+        progress.warn(
+            f"{evaluation.tied_share:.0%} of the scores are tied: mAP is {in_order:.4f} with them in file order, "
+            f"{reversed_order:.4f} reversed; write scores with more digits"
+        )
     return in_order, reversed_order
 
 
