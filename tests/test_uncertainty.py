@@ -42,6 +42,7 @@ def compared(annotations, systems, num_resamples, seed=0):
 # --- intervals --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.golden
 def test_intervals_hold_the_score_and_narrow_with_the_square_root_of_the_videos():
     widths = []
     for num_videos in (25, 400):
@@ -234,6 +235,7 @@ def test_flips_equal_the_twin_and_are_symmetric():
     assert found.winner_kept == pytest.approx(np.mean(public.argmax(axis=1) == private.argmax(axis=1)), abs=1e-12)
 
 
+@pytest.mark.golden
 def test_more_videos_move_a_ranking_less():
     annotations, systems = simulated_set(6, 60, [0.5, 0.7])
     matchings = [matched(system, annotations) for system in systems]
@@ -248,14 +250,31 @@ def test_more_videos_move_a_ranking_less():
     assert many.rank_interval.tolist() == [[2, 1], [2, 1]]
 
 
+@pytest.mark.golden
+def test_the_videos_needed_to_tell_two_sources_apart_are_about_right():
+    annotations, systems = simulated_set(6, 60, [0.5, 0.7])
+    matchings = [matched(system, annotations) for system in systems]
+
+    def split(num_videos):
+        options = StatisticsOptions(bootstrap=400, split_bootstrap=num_videos)
+        return simulate_splits(matchings, everyone(annotations), options)
+
+    needed = split(20).videos_needed
+    assert needed[0, 1] == pytest.approx(needed[1, 0])
+    assert np.isinf(needed[0, 0])
+    assert not split(int(needed[0, 1] / 2)).is_distinguishable[0, 1]
+    assert split(int(needed[0, 1] * 2)).is_distinguishable[0, 1]
+
+
 def test_equal_sources_share_the_first_place_and_never_flip():
     annotations, (system,) = simulated_set(7, 20, [0.6], [1.0])
     matching = matched(system, annotations)
-    found = simulate_splits([matching] * 2, everyone(annotations), StatisticsOptions(split_bootstrap=5))
+    found = simulate_splits([matching] * 2, everyone(annotations), StatisticsOptions(bootstrap=99, split_bootstrap=5))
     assert found.first_share.tolist() == [0.5, 0.5]
     assert found.flips.tolist() == [[0, 0], [0, 0]]
     assert found.winner_kept == 1.0
     assert (found.rank_interval == 1).all()
+    assert found.to_dict()["videos_needed"] == [[None, None], [None, None]]
 
 
 def test_detections_outside_do_not_count_on_a_split_but_do_in_an_interval():

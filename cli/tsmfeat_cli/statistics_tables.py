@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _WIDTH = 80
 _NAME_WIDTH = 28
 _NUM_CLASSES_SHOWN = 5
+_MOST_VIDEOS = 1e6
 
 
 def describe_uncertainty(report: "ScoreReport") -> list[str]:
@@ -111,7 +112,7 @@ def _flip_lines(found: "SplitBootstrap", letters: Sequence[str]) -> list[str]:
 
 def _verdict_lines(found: "SplitBootstrap", letters: Sequence[str]) -> list[str]:
     alike = [
-        f"{one} and {letters[later]}"
+        f"{one} and {letters[later]}{_describe_need(found.videos_needed[place, later])}"
         for place, one in enumerate(letters)
         for later in range(place + 1, len(letters))
         if not found.is_distinguishable[place, later]
@@ -120,6 +121,13 @@ def _verdict_lines(found: "SplitBootstrap", letters: Sequence[str]) -> list[str]
     every = f"every two are distinguishable on {found.num_videos:,} videos"
     kept = f"the first of one set is the first of the other in {found.winner_kept:.1%} of the pairs"
     return [*wrap_lines(verdict or every), *wrap_lines(kept)]
+
+
+def _describe_need(num_videos: float) -> str:
+    if num_videos > _MOST_VIDEOS:
+        return ""
+    # Two digits say what an estimate can.
+    return f" (about {float(f'{num_videos:.2g}'):,.0f} videos would do)"
 
 
 def _letter(place: int) -> str:

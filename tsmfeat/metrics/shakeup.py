@@ -15,6 +15,7 @@ from tsmfeat.metrics.resampling import (
     Population,
     draw_videos,
     keep_judgeable,
+    nested_list,
     percentile_interval,
     resample_scores,
 )
@@ -64,6 +65,17 @@ class SplitBootstrap:
         apart: npt.NDArray[np.bool_] = (self.difference[0] > 0) | (self.difference[1] < 0)
         return apart
 
+    @property
+    def videos_needed(self) -> Floats:
+        """Videos on which the interval of each pair would just leave 0 out, float64 (S, S); infinite for equal sources.
+
+        An interval's width falls with the square root of the number of videos: an estimate, not a promise.
+        """
+        low, high = self.difference
+        with np.errstate(divide="ignore", invalid="ignore"):  # sources that are equal on every set
+            needed: Floats = self.num_videos * ((high - low) / np.abs(high + low)) ** 2
+        return np.where(low == -high, np.inf, needed)
+
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object; an interval is a pair."""
         return {
@@ -77,6 +89,7 @@ class SplitBootstrap:
             "flips": self.flips.tolist(),
             "difference": np.moveaxis(self.difference, 0, -1).tolist(),
             "is_distinguishable": self.is_distinguishable.tolist(),
+            "videos_needed": nested_list(np.where(np.isinf(self.videos_needed), np.nan, self.videos_needed)),
         }
 
 
