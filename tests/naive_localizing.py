@@ -76,3 +76,13 @@ def naive_refined(rows, run, other_label, step, level=None):
         return (edge if found is None else min(max(found, edge - 0.49), edge + 0.49)) * step
 
     return bound(first - 1, first, first), bound(beyond, beyond - 1, beyond)
+
+
+def naive_contrast(rows, run):
+    """Mean score inside a run (label, first, beyond) of one video less that of a quarter of its length on each side."""
+    label, first, beyond = run[:3]
+    flank = max(1, math.floor((beyond - first) / 4 + 0.5))
+    inside = [row[label] for row in rows[first:beyond] if not math.isnan(row[label])]
+    sides = rows[max(first - flank, 0) : first] + rows[beyond : beyond + flank]
+    beside = [row[label] for row in sides if not math.isnan(row[label])]
+    return max(sum(inside) / len(inside) - (sum(beside) / len(beside) if beside else 0.0), 0.0)

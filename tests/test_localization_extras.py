@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from naive import naive_label, naive_runs, naive_threshold_runs
 from naive_localizing import (
     naive_best_total,
+    naive_contrast,
     naive_gaussian,
     naive_refined,
     naive_transition_costs,
@@ -229,6 +230,28 @@ def test_the_mean_score_is_over_every_interval_of_the_segment(mode):
     assert localize(make_scores([rows]), options).segments.score.tolist() == [pytest.approx(0.6)]
 
 
+@settings(max_examples=80, deadline=None)
+@given(videos_of(9), st.integers(0, 2))
+def test_the_contrast_equals_its_naive_twin(videos, max_gap):
+    scores = make_scores(videos)
+    options = LocalizationOptions("threshold", 0.4, max_gap, segment_score="contrast")
+    found = list_segments(localize(scores, options))
+    for video, rows in zip(scores.video_ids, videos, strict=True):
+        runs = naive_threshold_runs(rows, len(scores.vocabulary), 0.4, max_gap)
+        assert [row[3] for row in found[video]] == pytest.approx([naive_contrast(rows, run) for run in runs], abs=1e-12)
+
+
+def test_the_contrast_ranks_the_nested_segment_that_fits_first():
+    rows = [[0.1, 0.9]] * 4 + [[0.4, 0.6]] * 2 + [[0.9, 0.1]] * 4 + [[0.1, 0.9]] * 4
+    found = {}
+    for rule in ("max", "contrast"):
+        options = LocalizationOptions("threshold", (0.3, 0.5), segment_score=rule)
+        found[rule] = localize(make_scores([rows], 1.0), options).segments
+    assert found["max"].score.tolist() == [0.9, 0.9]
+    assert (found["contrast"].start.tolist(), found["contrast"].end.tolist()) == ([4.0, 6.0], [10.0, 10.0])
+    assert found["contrast"].score[1] > found["contrast"].score[0]
+
+
 @pytest.mark.parametrize(
     ("values", "found"),
     [
@@ -241,7 +264,7 @@ def test_the_mean_score_is_over_every_interval_of_the_segment(mode):
         ({"threshold": ()}, "no threshold"),
         ({"threshold": (0.5, NAN)}, "threshold nan"),
         ({"class_thresholds": (("run", math.inf),)}, "of class 'run'"),
-        ({"segment_score": "maximum"}, "max, mean"),
+        ({"segment_score": "maximum"}, "max, mean, contrast"),
     ],
 )
 def test_extras_that_cannot_be_carried_out_are_refused(values, found):

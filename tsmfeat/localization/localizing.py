@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.kernels.paths import find_best_paths
-from tsmfeat.kernels.run_scores import average_runs
+from tsmfeat.kernels.run_scores import average_runs, contrast_runs
 from tsmfeat.kernels.runs import (
     Runs,
     find_argmax_runs,
@@ -84,8 +84,7 @@ def localize(
     start, end = _bound_runs(scores, runs, moves)
     if options.tail == "extend":
         end = _extend_to_duration(scores, runs, end)
-    score = runs.score if options.segment_score == "max" else average_runs(runs, values)
-    segments = Segments(runs.video, runs.label, start, end, score)
+    segments = Segments(runs.video, runs.label, start, end, _score_runs(scores, values, runs, options))
     if options.min_duration > 0:
         segments = segments.take(end - start >= options.min_duration - _STEP_TOLERANCE * scores.step_seconds)
     return Predictions(scores.video_ids, scores.vocabulary, segments, scores.scene_vocabulary, scores.scene_scores)
@@ -147,6 +146,16 @@ def _threshold_table(vocabulary: Vocabulary, options: LocalizationOptions, dtype
     for name, value in options.class_thresholds:
         table[:, vocabulary.id_of(name)] = float(dtype.type(value))
     return table
+
+
+def _score_runs(scores: IntervalScores, values: Scores, runs: Runs, options: LocalizationOptions) -> Floats:
+    match options.segment_score:
+        case "mean":
+            return average_runs(runs, values)
+        case "contrast":
+            return contrast_runs(scores.row_offset, runs, values)
+        case _:
+            return runs.score
 
 
 def _bound_runs(scores: IntervalScores, runs: Runs, moves: Moves) -> tuple[Floats, Floats]:

@@ -14,7 +14,7 @@ TAILS = ("drop", "extend")
 SMOOTHINGS = ("none", "mean:K", "gaussian:SIGMA", "viterbi:COST")
 """What is done to the scores, or to the labels, before runs are sought."""
 
-SEGMENT_SCORES = ("max", "mean")
+SEGMENT_SCORES = ("max", "mean", "contrast")
 """What a segment is given of its intervals' scores."""
 
 _SMOOTHING_HINT = "use for example --smooth mean:9, gaussian:2 or viterbi:1"
@@ -50,7 +50,9 @@ class LocalizationOptions:
     class_thresholds
         For ``"threshold"``: pairs of a class and its own threshold, in place of `threshold`.
     segment_score
-        ``"max"``: the largest score of the label over its intervals; ``"mean"``: their mean.
+        ``"max"``: the largest score of the label over its intervals; ``"mean"``: their mean;
+        ``"contrast"``: their mean less that of the intervals beside the segment, at least 0. Of nested segments, which
+        share their largest score, only the last tells which bounds fit best.
 
     Raises
     ------
