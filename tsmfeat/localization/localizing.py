@@ -1,5 +1,6 @@
 """Interval scores become segments (section 3.2 of the paper: runs of equal labels)."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def localize(
             f"costs of changing the label, and smooth {options.smooth!r}: only viterbi pays them",
             "use --smooth viterbi:1",
         )
-    values = _filter(scores, options)
+    values = np.ascontiguousarray(smooth_scores(scores, options).scores)
     if options.localize == "argmax":
         runs, moves = _follow_labels(scores, values, options, transition_costs)
     else:
@@ -90,14 +91,26 @@ def localize(
     return Predictions(scores.video_ids, scores.vocabulary, segments, scores.scene_vocabulary, scores.scene_scores)
 
 
-def _filter(scores: IntervalScores, options: LocalizationOptions) -> Scores:
+def smooth_scores(scores: IntervalScores, options: LocalizationOptions) -> IntervalScores:
+    """Return scores as `localize` sees them: averaged over neighbouring intervals where the options say so.
+
+    Whoever tries several rules on one smoothing localises the result with ``smooth="none"``: it is the same.
+
+    Examples
+    --------
+    >>> from tsmfeat.values.vocabulary import Vocabulary
+    >>> rows = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    >>> one = IntervalScores(("a",), Vocabulary(("run",)), np.array([0, 3]), rows, 0.5, np.array([1.5]))
+    >>> smooth_scores(one, LocalizationOptions(smooth="mean:3")).scores[:, 0].round(2).tolist()
+    [0.5, 0.67, 1.0]
+    """
     values = np.ascontiguousarray(scores.scores)
     kind, amount = options.smoothing
     if kind == "mean" and amount > 1:
-        return filter_mean(scores.row_offset, values, int(amount))
+        return replace(scores, scores=filter_mean(scores.row_offset, values, int(amount)))
     if kind == "gaussian":
-        return filter_gaussian(scores.row_offset, values, amount)
-    return values
+        return replace(scores, scores=filter_gaussian(scores.row_offset, values, amount))
+    return scores
 
 
 Moves = tuple[Floats, Floats] | None

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.localization.localizing import localize
+from tsmfeat.localization.localizing import localize, smooth_scores
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.matching import match_predictions
 from tsmfeat.metrics.protocols import protocol_named
@@ -27,7 +27,9 @@ Predict = Callable[[Setting], Predictions]
 
 # Segments of one localisation, kept for the fusions that are tried on them: megabytes each on large data.
 _KEPT_MEMBERS = 64
-_KEPT_TILTED = 8
+# Smoothed scores are as large as the scores; so many bytes of them are kept.
+_KEPT_BYTES = 1 << 30
+_MOST_KEPT_SMOOTHINGS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +81,24 @@ class Exam:
 
 def make_predictor(material: Material) -> Predict:
     """Return the function from a setting to what is predicted with it; what settings share is done once."""
+    scored_bytes = sum(source.scores.nbytes for source in material.sources if isinstance(source, IntervalScores))
+    num_kept = max(1, min(_MOST_KEPT_SMOOTHINGS, _KEPT_BYTES // max(scored_bytes, 1)))
 
-    @lru_cache(maxsize=_KEPT_TILTED)
-    def tilted(gamma: float) -> tuple[Source, ...]:
-        if not material.priors:
-            return material.sources
-        return tuple(tilt(*pair, gamma) for pair in zip(material.sources, material.priors, strict=True))
+    @lru_cache(maxsize=num_kept)
+    def smoothed(gamma: float, smooth: str) -> tuple[Source, ...]:
+        found = material.sources
+        if material.priors:
+            found = tuple(tilt(*pair, gamma) for pair in zip(material.sources, material.priors, strict=True))
+        options = LocalizationOptions(smooth=smooth)
+        return tuple(smooth_scores(each, options) if isinstance(each, IntervalScores) else each for each in found)
 
     @lru_cache(maxsize=_KEPT_MEMBERS)
     def members(gamma: float, options: LocalizationOptions) -> tuple[Predictions, ...]:
+        # A path of labels is sought by localising; a filter is done by then.
+        rest = options if options.smoothing[0] == "viterbi" else replace(options, smooth="none")
         return tuple(
-            localize(source, options) if isinstance(source, IntervalScores) else source for source in tilted(gamma)
+            localize(source, rest) if isinstance(source, IntervalScores) else source
+            for source in smoothed(gamma, options.smooth)
         )
 
     def predict(setting: Setting) -> Predictions:
