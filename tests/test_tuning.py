@@ -67,10 +67,12 @@ def require_same(report, expected, space):
 # --- the witness ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_one_model_is_tuned_as_plain_loops_do_it(tmp_path, seed):
     labels = make_task(7, 24, seed)
     scores = score_intervals(labels, 1.2, seed)
+    if seed > 1:  # equal scores abound: the order of the rows decides
+        scores = replace(scores, scores=np.round(scores.scores, 1))
     gt, paths = write_task(tmp_path, labels, scores)
     space = {"smooth": ("none", "mean:3", "mean:5"), "max-gap": (0, 2), "min-duration": (0.0, 1.5)}
 
