@@ -408,6 +408,9 @@ def test_names_that_do_not_match_are_told(task, tmp_path):
 def test_the_strength_is_chosen_where_it_is_not_measured(task, tmp_path):
     # Segments whose labels are right in half the videos: only what is known of the video tells them apart.
     database = make_database({"testing": 30})
+    for index, video in enumerate(database.values()):
+        for entry in video["annotations"]:
+            entry["label"] = ACTIONS[index % 3]
     write_database(tmp_path / "gt.json", database)
     results = perfect_results(database)
     for number, rows in enumerate(results.values()):
@@ -438,6 +441,7 @@ def test_the_strength_is_chosen_where_it_is_not_measured(task, tmp_path):
     assert tried[0.0] == pytest.approx(report["video_prior"]["final_score_without"])
     assert report["video_prior"]["gamma"] in tried
     assert max(tried.values()) == tried[report["video_prior"]["gamma"]]
+    assert report["final_score"] > report["video_prior"]["final_score_without"] + 0.1
     for gamma, value in tried.items():
         alone = score(
             found, tmp_path / "gt.json", options=ScoreOptions(prior=PriorOptions(str(tmp_path / "p.csv"), gamma))
@@ -449,6 +453,11 @@ def test_the_strength_is_chosen_where_it_is_not_measured(task, tmp_path):
     ).stdout
     assert "gamma by 5 folds" in text
     assert "for other videos --gamma" in text
+    assert "it does not pay here" not in text
+    idle = [f"{video},{name},0.5" for video in database for name in ACTIONS]
+    (tmp_path / "idle.csv").write_text("video_id,label,score\n" + "\n".join(idle) + "\n")
+    words = ["score", found, "--annotations", tmp_path / "gt.json", "--video-prior", tmp_path / "idle.csv"]
+    assert call(*words, "--gamma", "auto").stdout.count("it does not pay here") == 1
 
 
 def test_out_of_fold_rows_are_those_of_each_folds_strength():

@@ -57,7 +57,9 @@ def _interval_scores(found: Found, verbose: bool) -> list[str]:
         f"intervals of {found['step_seconds']:g} s, {len(found['classes'])} classes, {len(found['scenes'])} scenes"
     ]
     lines += _fields({name: found[name] for name in ("dtype", "num_undefined")})
-    lines += ["spec of the features", *_fields(found["spec"] or {"": "unknown"}), "record", *_fields(found["record"])]
+    # How often each action occurs in each scene is a table of its own.
+    record = {name: value for name, value in found["record"].items() if verbose or name != "counts"}
+    lines += ["spec of the features", *_fields(found["spec"] or {"": "unknown"}), "record", *_fields(record)]
     lines += ["classes", *_shortened([f"  {name}" for name in found["classes"]], _MOST_CLASSES, verbose)]
     lines += ["scenes", *(f"  {name}" for name in found["scenes"])] if found["scenes"] else []
     rows = [

@@ -62,10 +62,12 @@ def describe_prior(prior: "PriorReport") -> str:
     folds = prior.choice.gamma_of_fold
     chosen = f"{folds[0]:g} in every fold" if len(set(folds)) == 1 else ", ".join(f"{value:g}" for value in folds)
     best = max(value for _, value in prior.choice.final_scores)
+    honest, plain = prior.choice.final_score_out_of_fold, prior.final_score_without
+    pays = plain is None or honest > plain
     return (
         f"video prior {prior.video_prior}: gamma by {len(folds)} folds: {chosen}; out of fold "
-        f"{prior.choice.final_score_out_of_fold:.4f}{without}; for other videos --gamma {prior.gamma:g} (here, where "
-        f"it was chosen, {best:.4f})"
+        f"{honest:.4f}{without}; for other videos --gamma {prior.gamma:g} (here, where "
+        f"it was chosen, {best:.4f})" + ("" if pays else "; it does not pay here")
     )
 
 
