@@ -1,9 +1,10 @@
 """Which extra of localisation pays: each with its setting chosen on other videos than those it is judged on.
 
-    python benchmarks/study_localization.py --segmentation FOLDER --sound-events FOLDER --rendered FOLDER
+    python benchmarks/study_localization.py --segmentation A --sound-events B --rendered C --evaluation D
 
 `--segmentation` holds frame scores of published models as ``<set>.<model>.npz``; `--sound-events` truth.csv and
-predictions.csv.gz; `--rendered` is what ``tsmfeat demo -o FOLDER`` leaves. Writes ``results/study_localization.json``.
+predictions.csv.gz; `--rendered` is what ``tsmfeat demo -o FOLDER`` leaves; `--evaluation` holds annotation files whose
+ceilings are wanted. Writes ``results/study_localization.json``.
 """
 
 import argparse
@@ -11,114 +12,33 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from localization_settings import OFF, Setting, Settings, families
 from localization_streams import Stream, describe, read_rendered, read_segmentation, read_sound_events, select
 from machine import describe_machine
 from reporting import RESULTS
 
+from tsmfeat.formats.activitynet import write_annotations
 from tsmfeat.fusion.fusing import fuse
-from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.localizing import localize
-from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.localization.transitions import learn_transition_costs
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
 from tsmfeat.metrics.segmentation import segmentation_scores
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
+from tsmfeat.workflows.ceilings import measure_ceilings
+from tsmfeat.workflows.options import CeilingOptions
 
-OFF = LocalizationOptions()
-WIDTHS, SIGMAS = (3, 5, 9, 15, 21, 31), (0.5, 1.0, 2.0, 4.0, 8.0)
-COSTS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-GAPS, LENGTHS = (1, 2, 4, 8), (2, 4, 8, 16, 32)
-LEVELS = {False: (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), True: (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)}
 # A known table: F1@50 of the mean filter on the SVM of 50 Salads, on all videos.
 KNOWN_WIDTHS = (5, 9, 15, 21)
-
-SOFT_NMS = tuple(FusionOptions("soft-nms", sigma=sigma) for sigma in (0.3, 0.7))
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How scores become segments, and how these are thinned afterwards; None: not at all."""
-
-    options: LocalizationOptions
-    thinning: FusionOptions | None = None
-
-    @property
-    def name(self) -> str:
-        """What differs from the defaults."""
-        words = [f"{name}={value}" for name, value in vars(self.options).items() if value != getattr(OFF, name)]
-        words += [f"soft-nms {self.thinning.sigma}"] if self.thinning else []
-        return ", ".join(words) or "off"
-
-
-Settings = list[Setting]
-Options = list[LocalizationOptions]
-
-
-def families(stream: Stream) -> dict[str, Settings]:
-    """Return the settings to choose among for each extra."""
-    labelled = {} if stream.labels is None else _label_families(stream.scores.step_seconds)
-    found = {name: [Setting(one) for one in options] for name, options in labelled.items()}
-    levels = LEVELS[stream.has_margins]
-    for name, options in _threshold_families(levels, stream.scores.step_seconds).items():
-        found[name] = [Setting(one) for one in options]
-    for name in ("threshold", "nested"):
-        contrast = [replace(one.options, segment_score="contrast") for one in found[name]]
-        found[f"{name} + contrast"] = [Setting(one) for one in contrast]
-        found[f"{name} + contrast + soft-nms"] = [Setting(one, thinning) for one in contrast for thinning in SOFT_NMS]
-    gaussian = [replace(one, smooth=f"gaussian:{sigma}") for one in contrast for sigma in (1.0, 2.0)]
-    found["nested + contrast + soft-nms + gaussian"] = [Setting(one, SOFT_NMS[1]) for one in [*contrast, *gaussian]]
-    return found
-
-
-def _label_families(step: float) -> dict[str, Options]:
-    """Return the options of extras of one label an interval, each with the choice of leaving it out."""
-    mean = [OFF, *(replace(OFF, smooth=f"mean:{width}") for width in WIDTHS)]
-    gaussian = [OFF, *(replace(OFF, smooth=f"gaussian:{sigma}") for sigma in SIGMAS)]
-    paths = [OFF, *(replace(OFF, smooth=f"viterbi:{cost}") for cost in COSTS)]
-    lengths = [0.0, *(rows * step for rows in LENGTHS)]
-    return {
-        "none": [OFF],
-        "mean": mean,
-        "gaussian": gaussian,
-        "viterbi": paths,
-        "viterbi, learned": paths,
-        "max gap": [OFF, *(replace(OFF, max_gap=gap) for gap in GAPS)],
-        "min duration": [replace(OFF, min_duration=seconds) for seconds in lengths],
-        "tail": [OFF, replace(OFF, tail="extend")],
-        "refine": [replace(OFF, refine=True)],
-        "mean score": [replace(OFF, segment_score="mean")],
-        "contrast": [replace(OFF, segment_score="contrast")],
-        "gaussian + min duration": [replace(one, min_duration=seconds) for one in gaussian for seconds in lengths],
-        "gaussian + refine": [replace(one, refine=True) for one in gaussian],
-        "gaussian + mean score": [replace(one, segment_score="mean") for one in gaussian],
-        "gaussian + contrast": [replace(one, segment_score="contrast") for one in gaussian],
-        "viterbi, learned + refine": [replace(one, refine=True) for one in paths],
-        "viterbi, learned + contrast": [replace(one, segment_score="contrast") for one in paths],
-    }
-
-
-def _threshold_families(levels: tuple[float, ...], step: float) -> dict[str, Options]:
-    single = [LocalizationOptions("threshold", level) for level in levels]
-    # All levels, every second, every third, and the lower ones: which are nested is chosen as well.
-    nested = [LocalizationOptions("threshold", chosen) for chosen in (levels, levels[::2], levels[::3], levels[:5])]
-    return {
-        "threshold": single,
-        "threshold by class": single,
-        "threshold + refine": [replace(one, refine=True) for one in single],
-        "threshold + max gap": [replace(one, max_gap=gap) for one in single for gap in (0, *GAPS)],
-        "threshold + min duration": [replace(s, min_duration=n * step) for s in single for n in (0, *LENGTHS)],
-        "threshold + gaussian": [*single, *(replace(s, smooth=f"gaussian:{w}") for s in single for w in SIGMAS)],
-        "threshold + mean score": [replace(one, segment_score="mean") for one in single],
-        "nested": nested,
-        "nested + mean score": [replace(one, segment_score="mean") for one in nested],
-    }
+CEILING_FILES = ("gt_thumos14_test.json", "gt_binego_like.json", "gt_activitynet13_validation.json.gz")
 
 
 def study(stream: Stream) -> dict[str, Any]:
@@ -227,13 +147,46 @@ def _label_rows(stream: Stream, predicted: Predictions) -> npt.NDArray[np.int32]
     return labels
 
 
-def known_table(stream: Stream) -> dict[str, float]:
-    """Return F1@50 of mean filters on all videos, nothing chosen."""
+def known_table(stream: Stream) -> dict[str, dict[str, float]]:
+    """Return F1@50 of mean filters on all videos, nothing chosen: ours, and one that repeats the first and last row."""
     everyone = list(range(len(stream.scores.video_ids)))
-    options = {"none": OFF} | {f"mean:{width}": replace(OFF, smooth=f"mean:{width}") for width in KNOWN_WIDTHS}
-    return {
-        name: _segmentation(stream, localize(stream.scores, one), everyone)["f1"][2] for name, one in options.items()
-    }
+    found = {}
+    for width in KNOWN_WIDTHS:
+        ours = localize(stream.scores, replace(OFF, smooth=f"mean:{width}"))
+        theirs = localize(replace(stream.scores, scores=_repeat_ends(stream, width)), OFF)
+        found[f"mean:{width}"] = {
+            name: _segmentation(stream, predicted, everyone)["f1"][2]
+            for name, predicted in (("window shrinks at the ends", ours), ("ends repeated", theirs))
+        }
+    return found
+
+
+def _repeat_ends(stream: Stream, width: int) -> npt.NDArray[np.float64]:
+    offset, rows = stream.scores.row_offset, stream.scores.scores.astype(np.float64)
+    window, reach = np.ones(width) / width, width // 2
+    parts = []
+    for first, last in pairwise(offset.tolist()):
+        padded = np.pad(rows[first:last], ((reach, reach), (0, 0)), mode="edge")
+        parts.append(np.stack([np.convolve(column, window, "valid") for column in padded.T], axis=1))
+    return np.concatenate(parts)
+
+
+def study_ceilings(streams: Sequence[Stream], evaluation: Path | None) -> dict[str, Any]:
+    """Return the ceilings of annotation files at steps in seconds, and of the finest grid of a set at steps in rows."""
+    found = {}
+    finest: dict[str, Stream] = {}
+    for stream in streams:
+        if stream.labels is not None and stream.group != "rendered":
+            best = finest.setdefault(stream.group, stream)
+            finest[stream.group] = max(best, stream, key=lambda one: len(one.scores.scores))
+    with TemporaryDirectory() as folder:
+        for name, stream in finest.items():
+            path = Path(folder) / f"{name}.json"
+            write_annotations(stream.truth, path)
+            found[f"{name}, steps in rows"] = measure_ceilings(path, CeilingOptions((2.0, 4.0, 8.0)))
+    for name in CEILING_FILES if evaluation else ():
+        found[name] = measure_ceilings(Path(str(evaluation)) / name)
+    return {name: {key: value for key, value in one.to_dict().items() if key != "path"} for name, one in found.items()}
 
 
 def main() -> int:
@@ -242,6 +195,7 @@ def main() -> int:
     parser.add_argument("--segmentation", type=Path)
     parser.add_argument("--sound-events", type=Path)
     parser.add_argument("--rendered", type=Path)
+    parser.add_argument("--evaluation", type=Path)
     parser.add_argument("--out", type=Path, default=RESULTS / "study_localization.json")
     words = parser.parse_args()
     began = time.process_time()
@@ -258,7 +212,17 @@ def main() -> int:
             values += [found["f1"]["f1"][2], found["f1"]["edit"], found["f1"]["accuracy"]] if "f1" in found else []
             sys.stdout.write(f"{extra:<40}{''.join(f'{100 * value:7.1f}' for value in values)}\n")
     known = {one.name: known_table(one) for one in streams if (one.group, one.name) == ("50salads_mid", "SVM")}
-    found = {"machine": describe_machine(), "cpu_seconds": time.process_time() - began, "mean_filters": known}
+    ceilings = study_ceilings(streams, words.evaluation)
+    found = {
+        "machine": describe_machine(),
+        "cpu_seconds": time.process_time() - began,
+        "mean_filters": known,
+        "ceilings": ceilings,
+    }
+    for name, one in ceilings.items():
+        for row in one["ceilings"]:
+            listed = "".join(f"{value:7.3f}" for value in (*row["map"], row["final_score"]))
+            sys.stdout.write(f"{name} {row['step_seconds']:g} {row['localize']} {row['extra']}{listed}\n")
     words.out.write_text(json.dumps(found | {"studies": studies}, indent=1) + "\n")
     return 0
 

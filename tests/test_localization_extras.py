@@ -22,6 +22,7 @@ from tsmfeat.kernels.smoothing import filter_gaussian, filter_mean
 from tsmfeat.localization.localizing import localize
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.localization.transitions import learn_transition_costs
+from tsmfeat.metrics.segmentation import segmentation_scores
 
 NAN = float("nan")
 
@@ -54,6 +55,43 @@ def test_filters_far_wider_than_the_video_take_all_of_it(dtype):
     assert filter_mean(offset, rows, 10**12 + 1).tolist() == [[3.0]] * 3
     assert filter_gaussian(offset, rows, 1e-9).tolist() == rows.tolist()
     assert filter_gaussian(offset, rows, 1.0).dtype == dtype
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("sigma", [None, 1.5])
+def test_filters_of_real_scores_equal_a_convolution(sigma, shared_data):
+    with np.load(shared_data("segmentation") / "50salads_mid.mid_video_SVM.npz") as stored:
+        rows, offset = stored["scores"].astype(np.float64), stored["offsets"]
+    window = np.ones(15) if sigma is None else np.exp(-0.5 * (np.arange(-6, 7) / sigma) ** 2)
+    found = filter_mean(offset, rows, 15) if sigma is None else filter_gaussian(offset, rows, sigma)
+    for first, last in pairwise(offset.tolist()):
+        weight = np.convolve(np.ones(last - first), window, "same")
+        for column in range(rows.shape[1]):
+            expected = np.convolve(rows[first:last, column], window, "same") / weight
+            np.testing.assert_allclose(found[first:last, column], expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.golden
+def test_paths_lift_the_frames_of_a_model_without_time(shared_data):
+    with np.load(shared_data("segmentation") / "50salads_mid.mid_video_SVM.npz") as stored:
+        rows, offset, truth, split = (stored[name] for name in ("scores", "offsets", "truth", "split"))
+    held_out = np.flatnonzero(split == split[0])
+    training = [truth[offset[v] : offset[v + 1]] for v in range(len(split)) if v not in held_out]
+    bounds = np.cumsum([0, *map(len, training)])
+    costs = learn_transition_costs(bounds, np.concatenate(training).astype(np.int32), rows.shape[1])
+    test_rows = np.concatenate([np.arange(offset[v], offset[v + 1]) for v in held_out])
+    test_offset = np.cumsum([0, *np.diff(offset)[held_out]])
+    f1 = {
+        name: segmentation_scores(truth[test_rows], labels, test_offset, 0).f1[2]
+        for name, labels in {
+            "argmax": rows[test_rows].argmax(axis=1),
+            "path": find_best_paths(test_offset, rows[test_rows], 0, 2 * (1 - np.eye(rows.shape[1]))),
+            "learned": find_best_paths(test_offset, rows[test_rows], 0, costs),
+        }.items()
+    }
+    assert f1["argmax"] < 0.2
+    assert f1["path"] > 0.4
+    assert f1["learned"] > 0.4
 
 
 def switch_cost(cost):
