@@ -11,15 +11,14 @@ from naive_resampling import naive_copies, naive_interval
 from tsmfeat.errors import InputError
 from tsmfeat.kernels.resampling import RankedHits, resampled_precisions
 from tsmfeat.metrics.average_precision import evaluate
+from tsmfeat.metrics.intervals import percentile_interval, shifted_interval
 from tsmfeat.metrics.matching import match_predictions
 from tsmfeat.metrics.protocols import PROTOCOLS, protocol_named
 from tsmfeat.metrics.resampling import (
     Population,
     draw_videos,
     keep_judgeable,
-    percentile_interval,
     resample_scores,
-    shifted_interval,
 )
 
 EXACT = 1e-12

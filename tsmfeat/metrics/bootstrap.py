@@ -6,17 +6,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tsmfeat.metrics.intervals import CONFIDENCE, nested_list, shifted_interval
 from tsmfeat.metrics.matching import Matching
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.protocols import PAPER, Protocol
 from tsmfeat.metrics.resampling import (
-    CONFIDENCE,
     Population,
     draw_videos,
     keep_judgeable,
-    nested_list,
     resample_scores,
-    shifted_interval,
 )
 
 
@@ -105,7 +103,7 @@ def bootstrap_intervals(
     Notes
     -----
     Percentile intervals of the nonparametric bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-    chapter 13), moved as `tsmfeat.metrics.resampling.shifted_interval` says. A class without truth in a resample does
+    chapter 13), moved as `tsmfeat.metrics.intervals.shifted_interval` says. A class without truth in a resample does
     not count there, as in an evaluation of its videos.
     """
     random = np.random.default_rng(options.seed)

@@ -12,9 +12,9 @@ from tsmfeat.kernels.diagnosing import state_precisions
 from tsmfeat.metrics.buckets import deal_to_buckets, usable_truths
 from tsmfeat.metrics.diagnosis_errors import OUTCOMES, Ranked, cost_errors, profile_errors, rank_outcomes
 from tsmfeat.metrics.diagnosis_sensitivity import Sensitivity, find_truths, hit_states, judge_buckets
+from tsmfeat.metrics.intervals import nested_list
 from tsmfeat.metrics.matching import Indexes, match_predictions
 from tsmfeat.metrics.protocols import PAPER
-from tsmfeat.metrics.resampling import nested_list
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 

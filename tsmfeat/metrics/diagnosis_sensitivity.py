@@ -9,8 +9,8 @@ import numpy.typing as npt
 from tsmfeat.kernels.diagnosing import FALSE_ALARM, HIT, LEFT_OUT, States, mark_precise, state_precisions
 from tsmfeat.metrics.buckets import Characteristic
 from tsmfeat.metrics.diagnosis_errors import Ranked
+from tsmfeat.metrics.intervals import nested_list
 from tsmfeat.metrics.matching import Indexes
-from tsmfeat.metrics.resampling import nested_list
 
 Floats = npt.NDArray[np.float64]
 

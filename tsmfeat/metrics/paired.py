@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.metrics.resampling import CONFIDENCE, ScoreSamples, nested_list, percentile_interval
+from tsmfeat.metrics.intervals import CONFIDENCE, nested_list, percentile_interval
+from tsmfeat.metrics.resampling import (
+    ScoreSamples,
+)
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tsmfeat.metrics.intervals import nested_list, percentile_interval
 from tsmfeat.metrics.matching import Matching
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.protocols import PAPER, Protocol
@@ -15,8 +16,6 @@ from tsmfeat.metrics.resampling import (
     Population,
     draw_videos,
     keep_judgeable,
-    nested_list,
-    percentile_interval,
     resample_scores,
 )
 

@@ -9,11 +9,17 @@ import numpy.typing as npt
 
 from tsmfeat.metrics.bootstrap import Bootstrap, bootstrap_intervals
 from tsmfeat.metrics.diagnosis import Diagnosis, diagnose
+from tsmfeat.metrics.intervals import shifted_interval
 from tsmfeat.metrics.matching import Matching, match_predictions
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.paired import Comparison, adjust_p_values, compare_samples
 from tsmfeat.metrics.protocols import Protocol, protocol_named
-from tsmfeat.metrics.resampling import Population, draw_videos, keep_judgeable, resample_scores, shifted_interval
+from tsmfeat.metrics.resampling import (
+    Population,
+    draw_videos,
+    keep_judgeable,
+    resample_scores,
+)
 from tsmfeat.metrics.shakeup import SplitBootstrap, simulate_splits
 from tsmfeat.metrics.swapping import swap_p_value
 from tsmfeat.values.annotations import Annotations
