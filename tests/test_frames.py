@@ -44,6 +44,11 @@ def test_frames_are_those_of_a_slow_twin(rows, quarters, step):
         assert frames.predicted[span].tolist() == naive_frames(own, duration, step, BACKGROUND)
         alike = [(*row[:3], 1.0) for row in own]
         assert frames.truth[span].tolist() == naive_frames(alike, duration, step, BACKGROUND)
+    assert frames.num_shared == sum(
+        sum(row[0] == video and row[2] <= (place + 0.5) * step < row[3] for row in listed) > 1
+        for video, duration in zip("ab", seconds, strict=True)
+        for place in range(int(duration / step))
+    )
 
 
 @pytest.mark.golden
@@ -92,6 +97,13 @@ def test_names_join_and_what_only_the_predictions_know_is_wrong():
     assert frames.truth.tolist() == [0, 0, 1, 1]
     assert frames.predicted.tolist() == [2, 2, 1, 1]
     assert frame_scores(found, truth, 1.0).scores.accuracy == 0.5
+
+
+def test_frames_of_several_truths_are_counted():
+    truth = lasting(annotations_of([("a", "walk", 0, 3), ("a", "sit", 2, 9), ("a", "walk", 2, 4)]), 4)
+    found = frame_scores(predictions_of([]), truth, 1.0)
+    assert (found.num_frames, found.num_shared) == (4, 2)
+    assert found.to_dict()["num_shared"] == 2
 
 
 def test_times_beyond_the_video_are_cut():

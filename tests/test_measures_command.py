@@ -60,6 +60,17 @@ def test_people_read_tables_of_80_columns():
     assert max(map(len, measured)) <= 80
 
 
+def test_frames_of_several_truths_are_told(tmp_path):
+    videos = {"v": {"subset": "test", "duration": 4.0, "annotations": [{"label": "walk", "segment": [0, 3]}]}}
+    truth = tmp_path / "gt.json"
+    for label, told in (("walk", False), ("sit", True)):
+        truth.write_text(json.dumps({"database": videos}))
+        words = ["score", str(SOURCE), "--annotations", str(truth), "--measures", "frames", "--frame-step", "1"]
+        done = CliRunner().invoke(app, words)
+        assert ("50.0% of the frames have several true segments; one of them counts" in done.stdout) == told, label
+        videos["v"]["annotations"].append({"label": "sit", "segment": [1, 3]})
+
+
 def test_thresholds_and_the_step_reach_the_measures(given):
     options = ScoreOptions(tiou_thresholds=(0.3,), measures=MEASURES, frame_step_seconds=2.0)
     found = take_measures(*given, options)

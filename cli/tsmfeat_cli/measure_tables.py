@@ -53,11 +53,13 @@ def _top_lines(found: "TopRecall") -> list[str]:
 def _frame_lines(found: "FrameScores") -> list[str]:
     scores = found.scores
     empty = f" ({scores.num_empty_videos} without any segment)" if scores.num_empty_videos else ""
+    shared = f"{found.num_shared / found.num_frames:.1%} of the frames have several true segments; one of them counts"
     return [
         f"segmentation of {scores.num_videos:,} videos{empty} in frames of {found.step_seconds:g} s:",
         _heads("", ["accuracy", "edit", *(f"F1@{100 * threshold:g}" for threshold in scores.tiou_thresholds)]),
         _row("mean of videos", [scores.accuracy, scores.edit, *scores.f1]),
         _pooled_row(scores),
+        *([shared] if found.num_shared else []),
     ]
 
 

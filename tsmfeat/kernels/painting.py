@@ -54,6 +54,41 @@ def paint_rows(
 
 
 @njit(cache=True, nogil=True)
+def count_covers(pieces: Pieces, row_offset: Indexes, step_seconds: float) -> npt.NDArray[np.int32]:
+    """Return how many segments cover the middle of every row.
+
+    Parameters
+    ----------
+    pieces, row_offset, step_seconds
+        As in `paint_rows`.
+
+    Returns
+    -------
+    int32 (N,)
+
+    Examples
+    --------
+    >>> two = Pieces(np.array([0, 0], np.int32), np.array([0.0, 1.0]), np.array([2.0, 3.0]))
+    >>> count_covers(two, np.array([0, 4]), 1.0).tolist()
+    [1, 2, 1, 0]
+    """
+    covers = np.zeros(row_offset[-1] + 1, np.int32)
+    for place in range(len(pieces.video)):
+        video = pieces.video[place]
+        if video < 0:
+            continue
+        low, count = row_offset[video], row_offset[video + 1] - row_offset[video]
+        first = _first_middle_at(pieces.start[place], step_seconds, count)
+        beyond = _first_middle_at(pieces.end[place], step_seconds, count)
+        if first < beyond:
+            covers[low + first] += 1
+            covers[low + beyond] -= 1
+    for row in range(1, len(covers)):
+        covers[row] += covers[row - 1]
+    return covers[:-1]
+
+
+@njit(cache=True, nogil=True)
 def _first_middle_at(seconds: float, step_seconds: float, count: int) -> int:
     """Return the first row whose middle is at or after a time, from 0 to `count`."""
     guess = seconds / step_seconds - 0.5

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import InputError
-from tsmfeat.kernels.painting import paint_rows
+from tsmfeat.kernels.painting import count_covers, paint_rows
 from tsmfeat.kernels.ranking import Pieces
 from tsmfeat.metrics.segmentation import F1_THRESHOLDS, SegmentationScores, segmentation_scores
 from tsmfeat.values.annotations import Annotations
@@ -36,23 +36,40 @@ class FrameLabels(NamedTuple):
         that only the predictions know follow after those of the annotations.
     row_offset
         int64 (V + 1,): video v of the annotations owns rows ``row_offset[v]:row_offset[v + 1]``.
+    num_shared
+        Frames that several true segments cover: one of them counts.
     """
 
     truth: Labels
     predicted: Labels
     row_offset: Indexes
+    num_shared: int
 
 
 @dataclass(frozen=True)
 class FrameScores:
-    """What `frame_scores` found: the measures of segmentation, and the length of a frame in seconds."""
+    """What `frame_scores` found.
+
+    Parameters
+    ----------
+    step_seconds
+        Length of a frame.
+    scores
+        The measures of segmentation.
+    num_frames, num_shared
+        All frames, and those that several true segments cover: where they are many, truth is no labelling of frames,
+        and the measures mean little.
+    """
 
     step_seconds: float
     scores: SegmentationScores
+    num_frames: int
+    num_shared: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
-        return {"step_seconds": self.step_seconds, **self.scores.to_dict()}
+        counts = {"num_frames": self.num_frames, "num_shared": self.num_shared}
+        return {"step_seconds": self.step_seconds, **counts, **self.scores.to_dict()}
 
 
 def label_frames(
@@ -103,7 +120,9 @@ def label_frames(
     label = _numbers_of(predictions.vocabulary.names, annotations.vocabulary.names)
     found = predictions.segments
     predicted = _paint(found, video[found.video], label[found.label], offset, step_seconds)
-    return FrameLabels(_paint(truth, truth.video, truth.label, offset, step_seconds), predicted, offset)
+    covers = count_covers(Pieces(truth.video, truth.start, truth.end), offset, step_seconds)
+    labels = _paint(truth, truth.video, truth.label, offset, step_seconds)
+    return FrameLabels(labels, predicted, offset, int((covers > 1).sum()))
 
 
 def frame_scores(
@@ -131,6 +150,16 @@ def frame_scores(
         A video's duration is unknown, or no video is as long as a frame.
     ConfigurationError
         The step is no positive number, or a threshold is out of range.
+
+    Examples
+    --------
+    >>> from tsmfeat.values.vocabulary import Vocabulary
+    >>> actions, none = Vocabulary(("walk", "sit")), Vocabulary(())
+    >>> truth = Annotations(("a",), actions, Segments([0], [1], [1.0], [3.0], [1.0]), [4.0], ("",), [-1], none)
+    >>> found = Predictions(("a",), actions, Segments([0], [1], [1.0], [2.0], [0.9]))
+    >>> scores = frame_scores(found, truth, 1.0).scores
+    >>> scores.accuracy, scores.edit, scores.f1
+    (0.75, 1.0, (1.0, 1.0, 1.0))
     """
     frames = label_frames(predictions, annotations, step_seconds)
     if len(frames.truth) == 0:
@@ -141,6 +170,8 @@ def frame_scores(
     return FrameScores(
         step_seconds,
         segmentation_scores(frames.truth, frames.predicted, frames.row_offset, BACKGROUND, tiou_thresholds),
+        len(frames.truth),
+        frames.num_shared,
     )
 
 
