@@ -10,6 +10,9 @@ from numba import njit
 from tsmfeat.kernels.pair_tious import BESIDE_THRESHOLD, MatchRule, pair_tiou
 from tsmfeat.kernels.ranking import Pieces, Ranking
 
+_AT_ONCE = 16
+_OUT_OF_REACH = 4.0
+
 Floats = npt.NDArray[np.float64]
 Indexes = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint64]
@@ -60,8 +63,8 @@ def _match_in_order(
     hits: Bits,
 ) -> int:
     offset, order = ranks
-    locks = np.zeros(len(truths.video), np.uint64)
-    tious = np.empty(len(truths.video), np.float64)
+    # Of each truth: the thresholds it is taken at, those the detection at hand reaches, and the tIoU.
+    room = np.zeros(len(truths.video), np.uint64), np.zeros(len(truths.video), np.uint64), np.empty(len(truths.video))
     num_videos, largest = 0, 0
     for video in truths.video:
         num_videos = max(num_videos, video + 1)
@@ -72,7 +75,7 @@ def _match_in_order(
     spans = np.zeros((num_videos + 1, 2), np.int32)
     places = np.empty(largest, np.int64)
     lowest = rule.thresholds.min() - BESIDE_THRESHOLD
-    bits = np.uint64(1) << np.arange(len(rule.thresholds)).astype(np.uint64)
+    ladder = _pad_thresholds(rule.thresholds)
     num_at_threshold = 0
     for group in range(len(truth_offset) - 1):
         _point_to_truths(truths.video, truth_offset[group], truth_offset[group + 1], spans)
@@ -82,9 +85,9 @@ def _match_in_order(
             at = np.uintp(ranked[place])
             video = detections.video[at]
             span: tuple[int, int] = (np.int64(spans[video, 0]), np.int64(spans[video, 1]))  # type: ignore[assignment]
-            best = _fill_tious(tious, truths, span, (detections.start[at], detections.end[at]), rule)
-            num_at_threshold += _count_at_threshold(tious, span, rule.thresholds, lowest)
-            hits[offset[group] + place] = _take_truths(tious, locks, span, best, rule.thresholds, bits)
+            piece = (detections.start[at], detections.end[at])
+            num_at_threshold += _reach_truths(truths, span, piece, (rule, lowest), ladder, room)
+            hits[offset[group] + place] = _take_truths(span, room)
         for truth in range(truth_offset[group], truth_offset[group + 1]):
             spans[truths.video[truth], 1] = 0
     return num_at_threshold
@@ -134,59 +137,61 @@ def _list_candidates(
 
 
 @njit(cache=True, nogil=True)
-def _fill_tious(
-    tious: Floats, truths: Pieces, span: tuple[int, int], piece: tuple[float, float], rule: MatchRule
+def _pad_thresholds(thresholds: Floats) -> tuple[Floats, Bits]:
+    """Return thresholds and their bits, with others that set none, so that a processor compares all of them at once."""
+    count = -(-len(thresholds) // _AT_ONCE) * _AT_ONCE
+    padded, bits = np.full(count, _OUT_OF_REACH), np.zeros(count, np.uint64)
+    for t in range(len(thresholds)):
+        padded[t], bits[t] = thresholds[t], np.uint64(1) << np.uint64(t)
+    return padded, bits
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _reach_truths(
+    truths: Pieces,
+    span: tuple[int, int],
+    piece: tuple[float, float],
+    floor: tuple[MatchRule, float],
+    ladder: tuple[Floats, Bits],
+    room: tuple[Bits, Bits, Floats],
 ) -> int:
-    best = span[0]
+    """Note the tIoU with each truth and the thresholds it reaches; return how many lie beside a threshold."""
+    rule, lowest = floor
+    thresholds, bits = ladder
+    _, reached, tious = room
+    num_near = 0
     for truth in range(span[0], span[1]):
-        tious[truth] = pair_tiou(piece, (truths.start[truth], truths.end[truth]), rule)
-        if tious[truth] >= tious[best]:
-            best = truth
-    return best
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _count_at_threshold(tious: Floats, span: tuple[int, int], thresholds: Floats, lowest: float) -> int:
-    count = 0
-    for truth in range(span[0], span[1]):
-        tiou = tious[np.uintp(truth)]
+        here = np.uintp(truth)
+        tiou = pair_tiou(piece, (truths.start[here], truths.end[here]), rule)
+        tious[here], reached[here] = tiou, np.uint64(0)
         if tiou >= lowest:
-            # No early end: without it the processor compares several thresholds at a time.
-            is_near = False
-            for threshold in thresholds:
-                is_near |= abs(tiou - threshold) <= BESIDE_THRESHOLD
-            count += is_near
-    return count
+            passed, near = np.uint64(0), np.uint64(0)
+            for t in range(len(thresholds)):
+                passed |= bits[t] if tiou >= thresholds[t] else np.uint64(0)
+                near |= np.uint64(1) if abs(tiou - thresholds[t]) <= BESIDE_THRESHOLD else np.uint64(0)
+            reached[here] = passed
+            num_near += np.int64(near)
+    return num_near
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _take_truths(
-    tious: Floats, locks: Bits, span: tuple[int, int], best: int, thresholds: Floats, bits: Bits
-) -> np.uint64:
+def _take_truths(span: tuple[int, int], room: tuple[Bits, Bits, Floats]) -> np.uint64:
+    locks, reached, tious = room
     searching = ~np.uint64(0)
     taken: np.uint64 = np.uint64(0)
     for _ in range(span[0], span[1]):
+        best = span[0]
+        for truth in range(span[0] + 1, span[1]):
+            if tious[np.uintp(truth)] >= tious[np.uintp(best)]:
+                best = truth
         here = np.uintp(best)
-        tiou, passed = tious[here], np.uint64(0)
-        for t in range(len(thresholds)):
-            passed |= bits[t] if tiou >= thresholds[t] else np.uint64(0)
-        searching &= passed
+        searching &= reached[here]
         fresh = searching & ~locks[here]
         locks[here] |= fresh
         taken |= fresh
         searching &= ~fresh
         if searching == np.uint64(0):
             break
-        # Every threshold is above -1: what has been looked at does not come up again before the others.
+        # Every tIoU is above -1: what has been looked at does not come up again before the others.
         tious[here] = -1.0
-        best = _latest_of_largest(tious, span)
     return taken
-
-
-@njit(cache=True, nogil=True)
-def _latest_of_largest(values: Floats, span: tuple[int, int]) -> int:
-    best = span[0]
-    for place in range(span[0], span[1]):
-        if values[place] >= values[best]:
-            best = place
-    return best
