@@ -29,7 +29,8 @@ def pieces(rows):
 def rank(label, score, num_classes, ties=TieRule()):  # noqa: B008
     label, score = np.asarray(label, np.int32), np.asarray(score, np.float64)
     video = np.arange(len(label), dtype=np.int32)
-    return rank_detections(Detections(label, video, score + 1, score + 2, score), num_classes, ties)
+    classes = np.arange(num_classes + 1, dtype=np.int32)
+    return rank_detections(Detections(label, video, score + 1, score + 2, score, classes, video), num_classes, ties)
 
 
 def ranked(rows, counts=None):

@@ -73,21 +73,22 @@ def _match_in_order(
     # Where the truths of the class at hand lie for each video, none for the last, which stands for all others. Filled
     # and emptied class by class: no table of classes times videos is needed.
     spans = np.zeros((num_videos + 1, 2), np.int32)
-    places = np.empty(largest, np.int64)
+    places, is_near = np.empty(largest, np.int64), np.zeros(len(hits), np.bool_)
     lowest = rule.thresholds.min() - BESIDE_THRESHOLD
     ladder = _pad_thresholds(rule.thresholds)
     num_at_threshold = 0
     for group in range(len(truth_offset) - 1):
         _point_to_truths(truths.video, truth_offset[group], truth_offset[group + 1], spans)
-        ranked = order[offset[group] : offset[group + 1]]
-        count = _list_candidates(ranked, detections, truths, spans, (rule, lowest), places)
+        bounds = offset[group], offset[group + 1]
+        _mark_near(bounds, detections, truths, spans, (rule, lowest), (places, is_near))
+        count = _list_near(bounds, order, is_near, places)
         for place in places[:count]:
-            at = np.uintp(ranked[place])
+            at = np.uintp(order[place])
             video = detections.video[at]
             span: tuple[int, int] = (np.int64(spans[video, 0]), np.int64(spans[video, 1]))  # type: ignore[assignment]
             piece = (detections.start[at], detections.end[at])
             num_at_threshold += _reach_truths(truths, span, piece, (rule, lowest), ladder, room)
-            hits[offset[group] + place] = _take_truths(span, room)
+            hits[place] = _take_truths(span, room)
         for truth in range(truth_offset[group], truth_offset[group + 1]):
             spans[truths.video[truth], 1] = 0
     return num_at_threshold
@@ -102,38 +103,45 @@ def _point_to_truths(video: npt.NDArray[np.int32], low: int, high: int, spans: n
 
 
 @njit(cache=True, nogil=True)
-def _list_candidates(
-    ranked: Indexes,
+def _mark_near(
+    bounds: tuple[int, int],
     detections: Pieces,
     truths: Pieces,
     spans: npt.NDArray[np.int32],
     floor: tuple[MatchRule, float],
-    places: Indexes,
-) -> int:
-    """List the places of detections that reach the lowest threshold, and return how many there are.
+    out: tuple[Indexes, npt.NDArray[np.bool_]],
+) -> None:
+    """Mark the detections of a class that reach the lowest threshold, in the order in which they lie in memory.
 
     Each place is written and the count moved on or not: the processor would guess a branch wrongly half the time.
     """
     rule, lowest = floor
+    places, is_near = out
     nowhere = np.uintp(len(spans) - 1)
     count = 0
-    for place in range(len(ranked)):
-        video = np.uintp(detections.video[np.uintp(ranked[np.uintp(place)])])  # -1 becomes the largest number of all
+    for place in range(bounds[0], bounds[1]):
+        video = np.uintp(detections.video[np.uintp(place)])  # -1 becomes the largest number of all
         places[np.uintp(count)] = place
         count += spans[video if video < nowhere else nowhere, 1] > 0
-    num_near = 0
     for candidate in range(count):
-        place = places[np.uintp(candidate)]
-        at = np.uintp(ranked[np.uintp(place)])
+        at = np.uintp(places[np.uintp(candidate)])
         video = np.uintp(detections.video[at])
         most = -1.0
         for truth in range(spans[video, 0], spans[video, 1]):
             one = np.uintp(truth)
             tiou = pair_tiou((detections.start[at], detections.end[at]), (truths.start[one], truths.end[one]), rule)
             most = tiou if tiou > most else most
-        places[np.uintp(num_near)] = place
-        num_near += most >= lowest
-    return num_near
+        is_near[at] = most >= lowest
+
+
+@njit(cache=True, nogil=True)
+def _list_near(bounds: tuple[int, int], order: Indexes, is_near: npt.NDArray[np.bool_], places: Indexes) -> int:
+    """List the ranks of marked detections and return how many there are."""
+    count = 0
+    for place in range(bounds[0], bounds[1]):
+        places[np.uintp(count)] = place
+        count += is_near[np.uintp(order[np.uintp(place)])]
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -170,7 +178,7 @@ def _reach_truths(
                 passed |= bits[t] if tiou >= thresholds[t] else np.uint64(0)
                 near |= np.uint64(1) if abs(tiou - thresholds[t]) <= BESIDE_THRESHOLD else np.uint64(0)
             reached[here] = passed
-            num_near += np.int64(near)
+            num_near += int(near)
     return num_near
 
 

@@ -137,10 +137,12 @@ def align_predictions(
     label_map = np.array([place_of_name.get(name, num_classes) for name in predictions.vocabulary.names], np.int32)
     video_map = np.array([place_of_video.get(name, _UNKNOWN) for name in predictions.video_ids], np.int32)
     segments = predictions.segments
-    label, video = label_map[segments.label], video_map[segments.video]
-    if protocol.outside_video == "drop":
-        label[video == _UNKNOWN] = num_classes
-    return Detections(label, video, segments.start, segments.end, segments.score)
+    columns = segments.start, segments.end, segments.score
+    if protocol.outside_video != "drop":
+        return Detections(segments.label, segments.video, *columns, label_map, video_map)
+    label = label_map[segments.label]
+    label[video_map[segments.video] == _UNKNOWN] = num_classes
+    return Detections(label, segments.video, *columns, np.arange(num_classes + 1, dtype=np.int32), video_map)
 
 
 def _refuse_unknown(predictions: Predictions, truth: GroupedTruth, protocol: Protocol) -> None:

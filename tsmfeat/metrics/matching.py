@@ -152,8 +152,9 @@ def rank_predictions(predictions: Predictions, annotations: Annotations, protoco
     ties = TieRule(protocol.tie == "revstable", protocol.nan_score == "last")
     if protocol.tie == "video":
         order = _by_video_name(predictions)
-        label, video, start, end, score = detections
-        by_name = Detections(label[order], video[order], start[order], end[order], score[order])
+        label, video, start, end, score, class_of, video_of = detections
+        columns = start[order], end[order], score[order]
+        by_name = Detections(label[order], video[order], *columns, class_of, video_of)
         ranking = rank_detections(by_name, len(truth.classes), ties)
         ranking = ranking._replace(rows=order[ranking.rows])
     else:

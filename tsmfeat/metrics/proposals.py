@@ -209,7 +209,7 @@ def _ranked_proposals(predictions: Predictions, video_ids: list[str]) -> tuple[I
     places = np.array([place_of.get(name, count) for name in predictions.video_ids], np.int32)
     segments = predictions.segments
     # Videos stand in the place of classes; those without truth are the unknown one, which comes last.
-    columns = segments.video, segments.start, segments.end, segments.score
-    ranking = rank_detections(Detections(places[segments.video], *columns), count)
+    video, columns = segments.video, (segments.start, segments.end, segments.score)
+    ranking = rank_detections(Detections(video, video, *columns, places, places), count)
     rows = ranking.rows[: ranking.offset[count]]
     return ranking.offset[: count + 1], Pieces(segments.video[rows], segments.start[rows], segments.end[rows])
