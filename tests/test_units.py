@@ -144,3 +144,28 @@ def test_an_unknown_unit_is_refused_with_the_nearest_one():
     with pytest.raises(ConfigurationError, match="unit 'bin1' is unknown") as caught:
         ScoreOptions(unit="bin1")
     assert caught.value.hint == "did you mean 'bin10'?"
+
+
+def test_scenes_are_those_of_whole_videos(tmp_path):
+    truth, found = tmp_path / "gt.json", tmp_path / "found.json"
+    rows = [{"label": "walk", "segment": [0, 35]}]
+    truth.write_text(
+        json.dumps(
+            {
+                "database": {
+                    "a": {"annotations": rows, "subset": "test", "scene": "park"},
+                    "b": {"annotations": rows, "subset": "test", "scene": "shop"},
+                    "c": {"annotations": [], "subset": "test", "scene": "shop"},
+                }
+            }
+        )
+    )
+    scenes = [{"label": "park", "score": 0.9}, {"label": "shop", "score": 0.1}]
+    results = {name: [{**rows[0], "score": 0.5}] for name in "ab"}
+    found.write_text(json.dumps({"results": results, "scenes": {name: scenes for name in "abc"}}))
+    report = score(found, truth, options=ScoreOptions(unit="bin10"))
+    assert (report.scenes.num_videos, report.scenes.top1) == (3, pytest.approx(1 / 3))
+    assert report.scenes.mean_class == 0.5
+    assert report.evaluation.num_annotations == 8
+    assert report.evaluation.final_score == 1.0
+    assert report.predictions.video_ids == ("a", "b", "c")

@@ -157,20 +157,28 @@ def average_recall(
         proposals, truths = _in_float32(proposals), _in_float32(truths)
     wanted = _wanted_average(max_average, len(predictions.segments), len(videos), variant)
     num_points = round(wanted) if variant == "opentad" else _NUM_POINTS
-    num_proposals = len(predictions.segments)
-    ratio = wanted * float(len(videos)) / num_proposals if num_proposals else 0.0
-    counts = np.diff(offset)
-    retrieved = np.minimum((counts * ratio).astype(np.int64), counts)
-    total = int(retrieved.sum())
-    # The order of the operations is the official one: a different rounding would move whole proposals.
-    shares = np.arange(1, num_points + 1) / float(num_points) * (wanted * float(len(videos)) / max(total, 1))
-    per_video = shares * (float(total) / len(videos)) if total else np.arange(1, num_points + 1) / num_points * wanted
-    allowed = np.minimum((retrieved[:, None] * shares).astype(np.int64), retrieved[:, None])
+    per_video, allowed = _numbers_of_proposals(np.diff(offset), len(predictions.segments), wanted, num_points)
     order = np.argsort(thresholds, kind="stable")
     ranks = np.empty((len(truths.video), len(thresholds)), np.int64)
-    ranks[:, order] = find_first_ranks(proposals, offset, truths, retrieved, thresholds[order])
+    # The last point is the one with the most proposals of each video.
+    ranks[:, order] = find_first_ranks(proposals, offset, truths, allowed[:, -1].copy(), thresholds[order])
     found = count_found_within(ranks, truths.video, allowed)
     return AverageRecall(variant, tuple(thresholds.tolist()), per_video, found / len(truths.video))
+
+
+def _numbers_of_proposals(
+    counts: Indexes, num_proposals: int, wanted: float, num_points: int
+) -> tuple[Floats, Indexes]:
+    """Return the mean number of proposals at each point, and those of each video there: float64 (J,), int64 (V, J)."""
+    num_videos = float(len(counts))
+    ratio = wanted * num_videos / num_proposals if num_proposals else 0.0
+    retrieved = np.minimum((counts * ratio).astype(np.int64), counts)
+    total = float(retrieved.sum())
+    points = np.arange(1, num_points + 1) / float(num_points)
+    # The order of the operations is the official one: a different rounding would move whole proposals.
+    shares = points * (wanted * num_videos / max(total, 1.0))
+    allowed = np.minimum((retrieved[:, None] * shares).astype(np.int64), retrieved[:, None])
+    return (shares * (total / num_videos) if total else points * wanted), allowed
 
 
 def _wanted_average(max_average: float | None, num_proposals: int, num_videos: int, variant: str) -> float:

@@ -91,7 +91,8 @@ def segmentation_scores(
 
     Notes
     -----
-    The definitions are those of ``metrics.py`` in colincsl/TemporalConvolutionalNetworks (Lea et al., CVPR 2017).
+    The definitions are those of ``metrics.py`` in colincsl/TemporalConvolutionalNetworks (Lea et al., CVPR 2017). A
+    video without any segment on either side has no edit score there, and an F1 of 0.
 
     Examples
     --------
@@ -114,14 +115,15 @@ def segmentation_scores(
     kept = (num_true + num_predicted) > 0
     f1 = _f1_scores(num_found[kept], num_true[kept], num_predicted[kept])
     pooled = _f1_scores(num_found.sum(0)[None], num_true.sum()[None], num_predicted.sum()[None])
-    longest = np.maximum(num_true, num_predicted)[kept]
+    edit = 1.0 - distances[kept] / np.maximum(num_true, num_predicted)[kept]
+    perfect = (1.0,) * len(thresholds)  # nothing to find, nothing found
     return SegmentationScores(
         accuracy=accuracy,
-        edit=float(np.mean(1.0 - distances[kept] / longest)) if kept.any() else 1.0,
+        edit=float(edit.mean()) if kept.any() else 1.0,
         tiou_thresholds=tuple(thresholds.tolist()),
-        f1=tuple(f1.mean(axis=0).tolist()) if kept.any() else (1.0,) * len(thresholds),
+        f1=tuple(f1.mean(axis=0).tolist()) if kept.any() else perfect,
         accuracy_pooled=accuracy_pooled,
-        f1_pooled=tuple(pooled[0].tolist()) if kept.any() else (1.0,) * len(thresholds),
+        f1_pooled=tuple(pooled[0].tolist()) if kept.any() else perfect,
         num_videos=num_videos,
         num_empty_videos=int((~kept).sum()),
     )
