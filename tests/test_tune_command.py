@@ -75,6 +75,23 @@ def test_the_file_gives_fuse_the_same_predictions(task, tmp_path):
 
 
 @pytest.mark.golden
+def test_the_file_gives_fuse_the_prior_of_predictions(task, tmp_path):
+    gt, _, predicted = task
+    said = [f"video {k:02},{name},{0.9 if k % 3 == place else 0.3}" for k in range(12) for place, name in enumerate(
+        ACTIONS.names)]  # fmt: skip
+    prior = tmp_path / "prior.csv"
+    prior.write_text("\n".join(["video_id,label,score", *said]))
+    out, fused = tmp_path / "tuned.toml", tmp_path / "fused.json"
+    words = ("--predictions", predicted[0], "--video-prior", prior, "--search", "gamma=0,0.5,1;fusion=none,soft-nms")
+    found = tune(gt, out, *words, "--force")
+    tables = tomllib.loads(out.read_text())
+    assert tables["fuse"]["video-prior"] == str(prior)
+    assert set(tables) == {"score", "fuse"}
+    call("fuse", predicted[0], "-o", fused, "--config", out, "-q")
+    assert final_score(fused, "--annotations", gt) == pytest.approx(found["optimistic_score"], abs=1e-9)
+
+
+@pytest.mark.golden
 def test_heads_are_tuned_and_the_file_gives_predict_the_same_predictions(tmp_path):
     gt, store, heads = tmp_path / "gt.json", tmp_path / "store", tmp_path / "heads"
     database = make_database({"training": 12, "testing": 6})

@@ -32,7 +32,8 @@ def list_tables(setting: Setting, sources: Sequence[Source], options: TuneOption
     setting
         The setting.
     sources
-        What it is for: ``[predict]`` needs heads or their scores, the ``[fuse]`` of other sources is the same rule.
+        What it is for: ``[predict]`` needs heads or their scores. Where there are none, ``[fuse]`` lays the prior on
+        predictions; otherwise it stands for what was predicted with it already.
     options
         Protocol, thresholds and prior.
     """
@@ -46,6 +47,8 @@ def list_tables(setting: Setting, sources: Sequence[Source], options: TuneOption
     if any(isinstance(source, IntervalScores) for source in sources):
         tables["score"] |= localization
         tables["predict"] = localization | _prior_table(setting, options) | fusion
+    else:
+        tables["fuse"] = _prior_table(setting, options) | fusion
     tables["score"] |= _prior_table(setting, options) | fusion
     return {name: {key: value for key, value in table.items() if value is not None} for name, table in tables.items()}
 
