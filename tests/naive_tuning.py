@@ -35,18 +35,23 @@ def naive_tuning(space, predict, judge, truths, videos, num_folds):
     rows = {freeze(setting): predict(setting) for setting in naive_grid(space)}
     everything = {key: judge(found, truths) for key, found in rows.items()}
     chosen = naive_choice(space, everything)
-    of_folds, held_out = [], []
+    of_folds, held_out, gains = [], [], []
+    default = rows[freeze({name: values[0] for name, values in space.items()})]
     for fold in range(num_folds):
         others = [row for row in truths if folds[row[0]] != fold]
         scores = {key: judge([row for row in found if folds[row[0]] != fold], others) for key, found in rows.items()}
         of_folds.append(naive_choice(space, scores))
         found = rows[freeze(of_folds[-1])]
+        mine = [row for row in truths if folds[row[0]] == fold]
+        scored = [judge([row for row in each if folds[row[0]] == fold], mine) for each in (default, found)]
+        gains.append(scored)
         held_out += [(place, row) for place, row in enumerate(found) if folds[row[0]] == fold]
     pooled = [row for _, row in sorted(held_out, key=lambda pair: pair[0])]
     return {
         "default": everything[freeze({name: values[0] for name, values in space.items()})],
         "optimistic": everything[freeze(chosen)],
-        "honest": judge(pooled, truths),
+        "pooled": judge(pooled, truths),
+        "of_held_out": gains,
         "chosen": chosen,
         "of_folds": of_folds,
         "profile": {

@@ -128,7 +128,7 @@ def test_people_see_three_scores_and_what_the_folds_chose(task, tmp_path):
     words = ("tune", "--scores", paths[0], "--annotations", gt, "-o", out, *FEW)
     done = call(*words)
     found = json.loads(call(*words, "--json", "-q").stdout)
-    for key in ("default_score", "optimistic_score", "honest_score"):
+    for key in ("default_score", "optimistic_score", "honest_default_score", "honest_score", "pooled_score"):
         assert f"{found[key]:.4f}" in done.stdout
     assert f"honest gain {found['honest_gain']:+.4f}, 95 % from" in done.stdout
     assert "best with" not in done.stdout
@@ -141,7 +141,7 @@ def test_people_see_three_scores_and_what_the_folds_chose(task, tmp_path):
     assert tables["score"]["smooth"] == next(each["chosen"] for each in found["searched"] if each["option"] == "smooth")
     comments = out.read_text().split("[")[0]
     assert "sha256" in comments
-    assert "held-out videos" in comments
+    assert "held-out folds" in comments
     assert len(ACTIONS) == 3
 
 

@@ -53,7 +53,11 @@ def search_text(space):
 def require_same(report, expected, space):
     assert report.default_score == pytest.approx(expected["default"], abs=1e-12)
     assert report.optimistic_score == pytest.approx(expected["optimistic"], abs=1e-12)
-    assert report.honest_score == pytest.approx(expected["honest"], abs=1e-12)
+    assert report.pooled_score == pytest.approx(expected["pooled"], abs=1e-12)
+    default, tuned = zip(*expected["of_held_out"], strict=True)
+    assert report.held_out.default_of_folds == pytest.approx(default, abs=1e-12)
+    assert report.held_out.tuned_of_folds == pytest.approx(tuned, abs=1e-12)
+    assert report.honest_gain == pytest.approx(sum(tuned) / len(tuned) - sum(default) / len(default), abs=1e-12)
     assert {each.name: each.chosen for each in report.searched} == expected["chosen"]
     for fold, chosen in enumerate(expected["of_folds"]):
         assert {each.name: each.of_folds[fold] for each in report.searched} == chosen
@@ -129,7 +133,7 @@ def test_smoothing_wins_where_scores_flicker_and_holds_on_held_out_videos(tmp_pa
     report = tune(paths, gt, tmp_path / "tuned.toml", options=replace(QUICK, num_resamples=100, budget=60))
     assert report.setting.localization.smooth != "none"
     assert report.honest_gain > 0.1
-    assert report.comparison.is_distinguishable
+    assert report.held_out.is_distinguishable
     assert report.is_kept
     assert not report.is_exhaustive
 
@@ -182,7 +186,7 @@ def test_equal_seeds_find_the_same(tmp_path):
     found = [tune(paths, gt, options=replace(QUICK, budget=40)) for _ in range(2)]
     assert found[0].setting == found[1].setting
     assert found[0].searched == found[1].searched
-    assert found[0].comparison.interval == found[1].comparison.interval
+    assert found[0].held_out == found[1].held_out
 
 
 def test_the_time_given_ends_the_search(tmp_path):
@@ -228,7 +232,7 @@ def test_real_scores_gain_by_smoothing_on_videos_that_did_not_choose_it(shared_d
     assert report.num_settings == 15
     assert report.default_score == pytest.approx(evaluate(localize(stream.scores), truth).final_score, abs=1e-12)
     assert report.honest_gain > 0.08
-    assert report.comparison.is_distinguishable
+    assert report.held_out.is_distinguishable
     assert set(report.searched[0].of_folds) == {"gaussian:2"}
 
 

@@ -22,15 +22,16 @@ def describe_tuning(report: "TuneReport", in_full: bool) -> str:
     in_full
         Whether each option has the profile of its values.
     """
-    low, high = report.comparison.interval
     how = "all" if report.is_exhaustive else f"of {report.num_possible:,}"
+    held = report.held_out
+    low, high = held.interval
     lines = [
-        f"final score {report.options.protocol}, {report.num_videos} videos, {report.num_folds} folds, "
-        f"{report.num_settings:,} settings tried ({how})",
-        f"  default                     {report.default_score:.4f}",
-        f"  tuned, on the same videos   {report.optimistic_score:.4f}   (optimistic: they chose it)",
-        f"  tuned, on held-out videos   {report.honest_score:.4f}   (each fold by what the others chose)",
-        f"honest gain {report.honest_gain:+.4f}, 95 % from {low:+.4f} to {high:+.4f}: {_verdict(report)}",
+        f"final score {report.options.protocol}, {report.num_videos} videos, {report.num_settings:,} settings ({how})",
+        f"{'':<30}{'default':>10}{'tuned':>10}{'gain':>10}",
+        _score_line("all videos, which chose", report.default_score, report.optimistic_score, "optimistic"),
+        _score_line(f"{report.num_folds} held-out folds, mean", held.default_score, held.tuned_score, "honest"),
+        _score_line("held-out folds, pooled", report.default_score, report.pooled_score, ""),
+        f"honest gain {held.gain:+.4f}, 95 % from {low:+.4f} to {high:+.4f}: {_verdict(report)}",
         "",
         f"{'option':<22}{'default':>14}{'tuned':>14}   chosen by the folds",
     ]
@@ -39,10 +40,14 @@ def describe_tuning(report: "TuneReport", in_full: bool) -> str:
     return "\n".join(lines)
 
 
+def _score_line(name: str, default: float, tuned: float, note: str) -> str:
+    return f"  {name:<28}{default:10.4f}{tuned:10.4f}{tuned - default:+10.4f}   {note}".rstrip()
+
+
 def _verdict(report: "TuneReport") -> str:
     if report.honest_gain <= 0:
         return "no gain that would hold"
-    return "a gain" if report.comparison.is_distinguishable else "not distinguishable from none on these videos"
+    return "a gain" if report.held_out.is_distinguishable else "not distinguishable from none on these videos"
 
 
 def _option_lines(each: "OptionReport", in_full: bool) -> list[str]:

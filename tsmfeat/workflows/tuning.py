@@ -12,14 +12,9 @@ import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.files import sha256_file
-from tsmfeat.metrics.options import StatisticsOptions
-from tsmfeat.metrics.paired import Comparison
-from tsmfeat.metrics.resampling import Population
-from tsmfeat.values.annotations import Annotations
-from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.grading import Judge
-from tsmfeat.workflows.options import ScoreOptions, TuneOptions
+from tsmfeat.workflows.options import TuneOptions
 from tsmfeat.workflows.scored_sources import list_paths
 from tsmfeat.workflows.tuning_bench import (
     Exam,
@@ -31,6 +26,7 @@ from tsmfeat.workflows.tuning_bench import (
     pool_held_out,
 )
 from tsmfeat.workflows.tuning_defaults import base_setting, default_values
+from tsmfeat.workflows.tuning_gain import measure_gain
 from tsmfeat.workflows.tuning_material import expand_sources, read_material
 from tsmfeat.workflows.tuning_report import OptionReport, TuneReport
 from tsmfeat.workflows.tuning_search import Found, Limits, search_best
@@ -38,7 +34,6 @@ from tsmfeat.workflows.tuning_settings import Setting, idle_options
 from tsmfeat.workflows.tuning_space import Point, Space, make_space
 from tsmfeat.workflows.tuning_tables import list_tables, require_tables_output, write_tables
 from tsmfeat.workflows.tuning_words import parse_search
-from tsmfeat.workflows.uncertainty import Entrant, judge_uncertainty
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,7 +61,9 @@ def tune(
     """Choose the post-processing of the highest final score, and say what such a choice gains on held-out videos.
 
     The same search is made without each fold of the videos; each fold is then predicted with the setting that the
-    others chose. The score of all videos so predicted is honest; that of the setting chosen on all of them is not.
+    others chose. What that gains in the folds, each judged by itself, is honest; the score of the setting chosen on all
+    videos is not. All folds ranked together are reported too: different settings may give scores of different scales,
+    and ranking them together costs what no single setting would lose.
 
     Parameters
     ----------
@@ -107,16 +104,16 @@ def tune(
     settings = [_setting_of(space, found.best) for found in (searches.overall, *searches.of_folds)]
     before, after = predict(space.base), predict(settings[0])
     held_out = pool_held_out(predict, settings[1:], exam)
+    held = measure_gain(before, held_out, exam, options.num_resamples, options.seed)
     judge = Judge(options.protocol, options.tiou_thresholds)
-    default_score, honest_score = judge.final_score(before, truth), judge.final_score(held_out, truth)
-    is_kept = options.force or honest_score > default_score
+    is_kept = options.force or held.gain > 0
     report = TuneReport(
         sources=tuple(paths),
         setting=settings[0],
-        default_score=default_score,
+        default_score=judge.final_score(before, truth),
         optimistic_score=judge.final_score(after, truth),
-        honest_score=honest_score,
-        comparison=_compare(held_out, before, truth, options),
+        pooled_score=judge.final_score(held_out, truth),
+        held_out=held,
         searched=_describe_options(space, searches),
         num_settings=searches.num_settings,
         num_possible=space.size,
@@ -176,16 +173,6 @@ def _setting_of(space: Space, point: Point) -> Setting:
     return setting
 
 
-def _compare(held_out: Predictions, before: Predictions, truth: Annotations, options: TuneOptions) -> Comparison:
-    asked = StatisticsOptions(bootstrap=options.num_resamples, compare=("default",), seed=options.seed)
-    judged = ScoreOptions(protocol=options.protocol, tiou_thresholds=options.tiou_thresholds, statistics=asked)
-    population = Population.of(truth)
-    found = judge_uncertainty(Entrant("tuned", held_out), [], [Entrant("default", before)], population, judged)
-    if found.rivalry is None:
-        raise ConfigurationError("no resamples of the videos were asked for", "ask for 2000")
-    return found.rivalry.comparisons[0]
-
-
 def _describe_options(space: Space, searches: _Searches) -> tuple[OptionReport, ...]:
     best, scores = searches.overall.best, searches.overall.scores
     idle = idle_options(_setting_of(space, best))
@@ -207,14 +194,18 @@ def _describe_options(space: Space, searches: _Searches) -> tuple[OptionReport, 
 def _list_origins(report: TuneReport, annotations: str | Path) -> list[str]:
     """Return where a setting comes from, line by line."""
     sources = [f"{path} (sha256 {sha256_file(Path(path))[:12]})" for path in report.sources if Path(path).is_file()]
-    low, high = report.comparison.interval
-    verdict = "" if report.is_kept else "; no gain that would hold, so the defaults stand here"
+    held = report.held_out
+    low, high = held.interval
+    verdict = "" if held.gain > 0 else "; no gain that would hold"
+    if not report.is_kept:
+        verdict += ", so the defaults stand here"
     return [
         f"sources: {', '.join(sources or report.sources)}",
         f"annotations: {annotations}{f', subset {report.options.subset}' if report.options.subset else ''}: "
         f"{report.num_videos} videos in {report.num_folds} folds",
         f"final score {report.options.protocol}: default {report.default_score:.4f}, tuned "
-        f"{report.optimistic_score:.4f} on the videos that chose it, {report.honest_score:.4f} on held-out videos",
-        f"honest gain {report.honest_gain:+.4f}, 95 % from {low:+.4f} to {high:+.4f}{verdict}",
+        f"{report.optimistic_score:.4f} on the videos that chose it",
+        f"held-out folds: default {held.default_score:.4f}, tuned {held.tuned_score:.4f}: "
+        f"honest gain {held.gain:+.4f}, 95 % from {low:+.4f} to {high:+.4f}{verdict}",
         f"{report.num_settings} settings of {report.num_possible} tried, seed {report.options.seed}",
     ]

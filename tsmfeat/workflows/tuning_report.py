@@ -1,11 +1,10 @@
 """What a search for the best post-processing found, and what the find is worth on videos that did not choose it."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tsmfeat.metrics.paired import Comparison
 from tsmfeat.workflows.options import TuneOptions
+from tsmfeat.workflows.tuning_gain import HeldOutGain
 from tsmfeat.workflows.tuning_settings import Setting, Value, value_text
 
 
@@ -63,10 +62,11 @@ class TuneReport:
         Final score of the setting where the search starts.
     optimistic_score
         Of `setting` on the videos that chose it.
-    honest_score
-        Of all videos, each with the setting that the other folds chose.
-    comparison
-        The honest predictions against the default ones, over resampled videos.
+    pooled_score
+        Of all videos, each with the setting that the other folds chose, ranked together. Too low where the settings
+        give scores of different scales.
+    held_out
+        The same fold by fold, and what is gained: the honest number.
     searched
         Each option.
     num_settings, num_possible
@@ -89,8 +89,8 @@ class TuneReport:
     setting: Setting
     default_score: float
     optimistic_score: float
-    honest_score: float
-    comparison: Comparison
+    pooled_score: float
+    held_out: HeldOutGain
     searched: tuple[OptionReport, ...]
     num_settings: int
     num_possible: int
@@ -106,26 +106,29 @@ class TuneReport:
     @property
     def honest_gain(self) -> float:
         """What the choice is worth on videos that it was not made on."""
-        return self.honest_score - self.default_score
+        return self.held_out.gain
 
     @property
     def settings_per_minute(self) -> float:
         """Settings graded in a minute of wall time."""
         return 60 * self.num_settings / max(self.search_seconds, 1e-9)
 
-    def to_dict(self, tables: Mapping[str, Mapping[str, Value]] | None = None) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat tune --json``."""
         return {
             "out": self.out,
             "sources": list(self.sources),
             "default_score": self.default_score,
             "optimistic_score": self.optimistic_score,
-            "honest_score": self.honest_score,
-            "honest_gain": self.honest_gain,
             "optimistic_gain": self.optimistic_score - self.default_score,
-            "gain_interval": list(self.comparison.interval),
-            "gain_p_value": self.comparison.p_value,
-            "is_distinguishable": self.comparison.is_distinguishable,
+            "honest_default_score": self.held_out.default_score,
+            "honest_score": self.held_out.tuned_score,
+            "honest_gain": self.honest_gain,
+            "honest_gain_interval": list(self.held_out.interval),
+            "is_distinguishable": self.held_out.is_distinguishable,
+            "default_of_folds": [None if score != score else score for score in self.held_out.default_of_folds],
+            "tuned_of_folds": [None if score != score else score for score in self.held_out.tuned_of_folds],
+            "pooled_score": self.pooled_score,
             "is_kept": self.is_kept,
             "setting": asdict(self.setting),
             "searched": [each.to_dict() for each in self.searched],
