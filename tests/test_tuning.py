@@ -21,6 +21,7 @@ from tsmfeat.workflows.options import TuneOptions
 from tsmfeat.workflows.splits import select_videos
 from tsmfeat.workflows.tuning import tune
 from tsmfeat.workflows.tuning_bench import grade_folds, make_exam
+from tsmfeat.workflows.tuning_gain import measure_gain
 from tsmfeat.workflows.tuning_settings import value_text
 
 QUICK = TuneOptions(num_folds=3, num_resamples=20)
@@ -234,6 +235,50 @@ def test_real_scores_gain_by_smoothing_on_videos_that_did_not_choose_it(shared_d
     assert report.honest_gain > 0.08
     assert report.held_out.is_distinguishable
     assert set(report.searched[0].of_folds) == {"gaussian:2"}
+
+
+def test_a_fold_without_truth_is_left_out_of_the_gain(tmp_path):
+    labels = make_task(6, 30)
+    labels[2][:] = 3  # nothing but background
+    gt, paths = write_task(tmp_path, labels, score_intervals(labels, 0.1, spikes=0.3))
+    report = tune(paths, gt, options=replace(QUICK, num_folds=6, search="smooth=none,mean:5"))
+    held, fold = report.held_out, naive_folds([f"video {k:02}" for k in range(6)], 6)["video 02"]
+    assert [math.isnan(score) for score in held.default_of_folds] == [k == fold for k in range(6)]
+    known = [k for k in range(6) if k != fold]
+    gains = [held.tuned_of_folds[k] - held.default_of_folds[k] for k in known]
+    assert held.gain == pytest.approx(np.mean(gains), abs=1e-12)
+    # A fold of one video resamples to itself.
+    assert held.interval == pytest.approx((held.gain, held.gain), abs=1e-12)
+    assert report.to_dict()["tuned_of_folds"][fold] is None
+
+
+def test_resampled_folds_are_those_of_files_with_copied_videos():
+    labels = make_task(4, 30, seed=5)
+    scores = score_intervals(labels, 1.5)
+    truth = annotate(labels)
+    before, after = (localize(scores, LocalizationOptions(smooth=smooth)) for smooth in ("none", "mean:5"))
+    exam = make_exam(truth, [scores], 2, "paper", THRESHOLDS)
+    held = measure_gain(before, after, exam, 400, seed=0)
+    # Two videos a fold: of all draws, a quarter holds one twice, a quarter the other twice, and a half both.
+    gains = []
+    for fold in range(2):
+        one, other = np.flatnonzero(exam.fold == fold).tolist()
+        drawn = [(one, one), (other, other), (one, other), (one, other)]
+        gains.append([final_of(after, truth, pair) - final_of(before, truth, pair) for pair in drawn])
+    means = [(a + b) / 2 for a in gains[0] for b in gains[1]]
+    assert held.gain == pytest.approx((gains[0][2] + gains[1][2]) / 2, abs=1e-12)
+    # The rarest mean comes once in sixteen draws: more often than the tails that are cut off.
+    assert held.interval == pytest.approx((min(means), max(means)), abs=1e-12)
+
+
+def final_of(predictions, truth, videos):
+    """The final score of the files in which these videos stand, one drawn twice as two videos."""
+    names = truth.video_ids
+    copied = [
+        [(f"{copy} {row[0]}", *row[1:]) for copy, video in enumerate(videos) for row in rows if row[0] == names[video]]
+        for rows in (rows_of(predictions), truths_of(truth))
+    ]
+    return naive_final(*copied)
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
