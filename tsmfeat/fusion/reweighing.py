@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.fusion.rules import fuse_pool, require_weighable, unite
 from tsmfeat.fusion.stacking import Stack, stack_models
-from tsmfeat.kernels.alignment import Alignment, align_segments, select_voices, weigh_alignment
+from tsmfeat.kernels.alignment import Alignment, align_segments, select_voices, weigh_alignment, weigh_scores
 from tsmfeat.kernels.pools import Pool, pool_segments
 from tsmfeat.kernels.rows import Rows, empty_rows, first_rows
 from tsmfeat.values.predictions import Predictions
@@ -52,15 +52,23 @@ class PreparedFusion:
             By (video, label, start, end). Overwritten by the next call.
         """
         if isinstance(self.shared, Alignment):
-            absent_counts = self.options.missing == "zero"
-            averages = first_rows(self.room, weigh_alignment(self.shared, weights, absent_counts, self.room))
-            return unite(averages, self.options)
+            return self._fuse_aligned(self.shared, weights)
         if weights.min() > 0:
             return fuse_pool(self.shared, weights, self.options)
         chosen = select_voices(self.shared, weights)
         number = np.cumsum(weights > 0, dtype=np.int32) - np.int32(1)
         pool = Pool(chosen.rows, number[chosen.model], chosen.offset)
         return fuse_pool(pool, weights[weights > 0], self.options)
+
+    def _fuse_aligned(self, shared: Alignment, weights: Floats) -> Rows:
+        absent_counts = self.options.missing == "zero"
+        if weights.min() > 0:
+            # All segments stay: only their scores are new, and the aligned bounds must outlive the union.
+            scores = self.room.score[: len(shared.score)]
+            weigh_scores(shared, weights, absent_counts, scores)
+            return unite(shared.rows._replace(score=scores), self.options, in_place=False)
+        averages = first_rows(self.room, weigh_alignment(shared, weights, absent_counts, self.room))
+        return unite(averages, self.options)
 
 
 def prepare_fusion(models: Sequence[Predictions], options: FusionOptions) -> PreparedFusion:

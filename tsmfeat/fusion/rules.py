@@ -65,13 +65,13 @@ def require_weighable(stack: Stack, options: FusionOptions) -> None:
         )
 
 
-def unite(rows: Rows, options: FusionOptions) -> Rows:
-    """Unite averaged segments that overlap; the rows' memory is used."""
+def unite(rows: Rows, options: FusionOptions, in_place: bool = True) -> Rows:
+    """Unite averaged segments that overlap; in place, the rows' memory is used."""
     if options.fusion_tiou is None or options.union == "none":
         return rows
     threshold = float(options.fusion_tiou)
     if options.union == "absorb":
-        return unite_absorb(rows, threshold, in_place=True)
+        return unite_absorb(rows, threshold, in_place)
     return {"components": unite_components, "sweep": unite_sweep}[options.union](rows, threshold)
 
 

@@ -105,6 +105,33 @@ def weigh_alignment(found: Alignment, weight: Floats, absent_counts: bool, avera
 
 
 @njit(cache=True, nogil=True)
+def weigh_scores(found: Alignment, weight: Floats, absent_counts: bool, scores: Floats) -> None:
+    """Write the averages of `weigh_alignment` alone, one an aligned segment.
+
+    Parameters
+    ----------
+    found
+        The aligned segments.
+    weight
+        float64 (M,): positive.
+    absent_counts
+        Whether a model without the segment counts as a score of 0; otherwise it is left out of the average.
+    scores
+        float64 (K,): written to.
+    """
+    total = weight.sum()
+    for row in range(len(scores)):
+        # Unsigned indexes spare numba the question whether they count from the end.
+        here = np.uintp(row)
+        voiced = said = 0.0
+        for number in range(len(weight)):
+            model = np.uintp(number)
+            voiced += weight[model] * found.score[here, model]
+            said += weight[model] if found.is_said[here, model] else 0.0
+        scores[here] = voiced / (total if absent_counts else said)
+
+
+@njit(cache=True, nogil=True)
 def select_voices(pool: Pool, weight: Floats) -> Pool:
     """Return a pool without the models of weight 0; the others keep their numbers."""
     count = 0

@@ -12,6 +12,7 @@ from numba import njit
 
 from tsmfeat.kernels.ordering import Floats, Indexes, sort_rows
 from tsmfeat.kernels.overlap import tiou
+from tsmfeat.kernels.pools import SHORT, insert_falling
 from tsmfeat.kernels.precision import average_precisions
 from tsmfeat.kernels.rows import Rows
 
@@ -97,9 +98,12 @@ def _match_groups(rows: Rows, truth: Truth, hits: Bits) -> None:
             first += 1
         beyond = first
         while beyond < len(hits) and rows.video[beyond] == video and rows.label[beyond] == label:
-            order[beyond], falling[beyond] = beyond, -rows.score[beyond]
             beyond += 1
-        if beyond > first + 1:
+        if beyond - first <= SHORT:
+            insert_falling(order, first, beyond, rows.score)
+        else:
+            for row in range(first, beyond):
+                order[row], falling[row] = row, -rows.score[row]
             sort_rows(order, first, beyond, falling, falling, spare)
         for place in range(first, beyond):
             bounds = (rows.start[order[place]] / truth.unit, rows.end[order[place]] / truth.unit)

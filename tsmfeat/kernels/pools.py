@@ -11,7 +11,7 @@ from tsmfeat.kernels.ordering import Floats, Indexes, sort_rows
 from tsmfeat.kernels.rows import Rows
 
 # Stretches up to this length are sorted by insertion: most are.
-_SHORT = 32
+SHORT = 32
 
 Owners = npt.NDArray[np.int32]
 
@@ -93,8 +93,8 @@ def rank_stretches(offset: Indexes, scores: Floats) -> Indexes:
     falling, spare = np.empty(0, np.float64), np.empty(0, np.int64)
     for stretch in range(len(offset) - 1):
         first, last = offset[stretch], offset[stretch + 1]
-        if last - first <= _SHORT:
-            _insert_falling(order, first, last, scores)
+        if last - first <= SHORT:
+            insert_falling(order, first, last, scores)
             continue
         if len(falling) == 0:
             falling, spare = -scores, np.empty(len(scores), np.int64)
@@ -105,7 +105,8 @@ def rank_stretches(offset: Indexes, scores: Floats) -> Indexes:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _insert_falling(order: Indexes, first: int, last: int, scores: Floats) -> None:
+def insert_falling(order: Indexes, first: int, last: int, scores: Floats) -> None:
+    """Write the rows from first to last by falling score, equal ones in order: for few rows."""
     for row in range(first, last):
         score, hole = scores[np.uintp(row)], row
         while hole > first and scores[np.uintp(order[np.uintp(hole - 1)])] < score:
