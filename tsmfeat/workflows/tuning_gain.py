@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tsmfeat.metrics.intervals import percentile_interval
 from tsmfeat.metrics.matching import Matching, match_predictions
 from tsmfeat.metrics.protocols import protocol_named
-from tsmfeat.metrics.resampling import Population, draw_videos, percentile_interval, resample_scores
+from tsmfeat.metrics.resampling import Population, draw_videos, resample_scores
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.workflows.tuning_bench import Exam
 
