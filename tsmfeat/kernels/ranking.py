@@ -147,8 +147,10 @@ def rank_detections(detections: Detections, num_classes: int, ties: TieRule = Ti
 
 def _argsort(falling: Floats, nan_last: bool) -> Indexes:
     order = np.argsort(falling)
-    if len(order) and np.isnan(falling[order[-1]]) and not nan_last:
-        return np.roll(order, np.count_nonzero(np.isnan(falling)))
+    if len(order) and not nan_last:
+        last = falling[order[-1]]
+        if last != last:  # NaN; thousands of calls make numpy's own test too slow
+            return np.roll(order, np.count_nonzero(np.isnan(falling)))
     return order
 
 
