@@ -145,6 +145,14 @@ def test_refining_shares_brings_back_boundaries_that_no_grid_has(tmp_path):
     assert found[1.0, "argmax", "none"][0] < found[1.0, "argmax", "refine"][0] == 1.0
 
 
+def test_refining_shares_finds_the_bound_between_two_actions_that_meet(tmp_path):
+    path = write_database(tmp_path / "gt.json", {"a": entry([("run", 0.0, 4.4), ("eat", 4.4, 8.0)], 8.0)})
+    found = maps_of(measure_ceilings(path, CeilingOptions((1.0,), tiou_thresholds=(0.97,))))
+    # Of the interval both share "eat" has .2 more, of the one before "run" has 1 more: they cross at 3.5 + 1 / 1.2.
+    assert found[1.0, "argmax", "none"] == (0.0,)
+    assert found[1.0, "argmax", "refine"] == (1.0,)
+
+
 def test_equally_long_actions_are_chosen_by_name_whatever_the_order_and_counted(tmp_path):
     both = [("run", 0.0, 4.0), ("eat", 0.0, 4.0)]
     reports = []

@@ -29,6 +29,9 @@ Scores = npt.NDArray[np.float32]
 # Numbers of interval scores held at once.
 _MOST_CELLS = 20_000_000
 
+# Shares that add up to more than 1 by this are of actions that go on at once, and not one after the other.
+_AT_ONCE = 1e-5
+
 # Ceilings that differ by less count as one: a coarser step is cheaper.
 NEAR = 0.02
 
@@ -239,13 +242,19 @@ def _settings(
     several = (shares >= HeadOptions.min_overlap).astype(np.float32)
     argmax = LocalizationOptions()
     threshold = LocalizationOptions("threshold", HeadOptions.min_overlap)
-    # Of actions that share the time only the largest keeps its share: no two scores cross while both actions go on.
-    largest = np.zeros_like(shares)
-    rows, winner = np.arange(len(shares)), shares[:, :-1].argmax(axis=1)
-    largest[rows, winner] = shares[rows, winner]
-    largest[:, -1] = shares[:, -1]
-    for options, labels, soft in ((argmax, one, largest), (threshold, several, shares)):
+    alone = _without_rivals(shares)
+    for options, labels, soft in ((argmax, one, alone), (threshold, several, shares)):
         yield (options.localize, "none"), labels, options
         if not np.isnan(durations).any():
             yield (options.localize, "tail"), labels, replace(options, tail="extend")
         yield (options.localize, "refine"), soft, replace(options, refine=True)
+
+
+def _without_rivals(shares: Scores) -> Scores:
+    """Return shares in which of actions that go on at once only the largest has any: their scores would not cross."""
+    alone = shares.copy()
+    at_once = np.flatnonzero(shares[:, :-1].sum(axis=1) > 1 + _AT_ONCE)
+    winner = shares[at_once, :-1].argmax(axis=1)
+    alone[at_once, :-1] = 0
+    alone[at_once, winner] = shares[at_once, winner]
+    return alone
