@@ -70,7 +70,7 @@ def test_a_fold_that_holds_all_truth_has_no_grade():
 def test_scores_that_differ_in_their_last_bits_keep_their_order():
     low, high = 0.7, np.nextafter(0.7, 1)
     wrong = {f"v{k:04}": [("run", 5, 6, high)] for k in range(40)}
-    models = [make_predictions(wrong | {"right": [("run", 0, 1, low)], "first": [("run", 0, 1, high)]})]
+    models = [make_predictions({"right": [("run", 0, 1, low)], **wrong, "first": [("run", 0, 1, high)]})]
     truth = annotations_of([("right", "run", 0.0, 1.0), ("first", "run", 0.0, 1.0)])
     folds = {"right": 0, "first": 1}
     fast, slow = (
