@@ -121,6 +121,7 @@ def test_weights_are_learned_and_the_honest_number_stands_beside_the_optimistic_
     assert any("equal weights score" in line and "best model alone" in line for line in lines)
     assert any(line.startswith("learned weights: ") for line in lines)
     assert any("optimistic" in line for line in lines)
+    assert "final score" in call(*shlex.split(lines[-1].removeprefix("next: tsmfeat "))).stdout
     assert any("on held-out videos (3 folds)" in line and "against equal weights" in line for line in lines)
     again = json.loads(call(*words, "--json", "-q").stdout)
     gained = sum(gain > 0 for gain in again["learned"]["fold_gains"])

@@ -125,4 +125,5 @@ def _summarize(report: "FuseReport", annotations: Path | None, progress: Termina
         f"{report.out}: {len(found.segments):,} segments in {len(found.video_ids):,} videos of {files}; "
         f"{report.seconds:.1f} s"
     )
-    progress.note("next: " + command_line("score", report.out, "--annotations", annotations or "gt.json"))
+    subset = ["--subset", report.options.subset] if report.options.subset else []
+    progress.note("next: " + command_line("score", report.out, "--annotations", annotations or "gt.json", *subset))
