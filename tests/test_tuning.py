@@ -153,6 +153,23 @@ def test_noise_gains_on_the_videos_that_chose_and_nowhere_else(tmp_path):
     assert honest < optimistic / 2
 
 
+@pytest.mark.golden
+def test_weights_of_equally_good_models_gain_nothing_on_held_out_videos(tmp_path):
+    gains, claims = [], 0
+    for seed in range(15):
+        labels = make_task(20, 40, seed)
+        models = [score_intervals(labels, 1.3, 1000 + 2 * seed + number) for number in range(2)]
+        gt, paths = write_task(tmp_path, labels, *models)
+        search = "weights=equal,0.45/0.55,0.55/0.45,0.4/0.6,0.6/0.4"
+        report = tune(paths, gt, options=TuneOptions(search, num_resamples=200))
+        gains.append((report.optimistic_score - report.default_score, report.honest_gain))
+        claims += report.honest_gain > 0 and report.held_out.is_distinguishable
+    optimistic, honest = np.mean(gains, axis=0)
+    assert optimistic > 0.003
+    assert abs(honest) < 0.004 + np.std(gains, axis=0)[1] / 15**0.5
+    assert claims <= 1
+
+
 def test_where_nothing_is_gained_the_defaults_are_written_unless_forced(tmp_path):
     labels = make_task(8, 40)
     gt, paths = write_task(tmp_path, labels, score_intervals(labels, 0.01))  # perfect already
