@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from naive_metrics import naive_hits, naive_rank
 
 from tsmfeat.kernels.matching import match_detections
-from tsmfeat.kernels.pair_tious import MAX_THRESHOLDS, MatchRule
+from tsmfeat.kernels.pair_tious import MAX_THRESHOLDS, MatchRule, pair_tiou
 from tsmfeat.kernels.ranking import Detections, Pieces, Ranking, TieRule, rank_detections
+from tsmfeat.kernels.repeats import mark_repeats
+from tsmfeat.kernels.truth_matching import match_truths, touch_segments
 
 SCORES = st.sampled_from([0.0, -0.0, 0.25, 0.5, 0.75, 1.0, math.inf, -math.inf, math.nan])
 # A coarse grid: exact tIoUs, equal tIoUs, zero-length and reversed segments all happen often.
@@ -184,3 +186,61 @@ def test_matching_equals_the_twin(detections, truths, thresholds, undefined_matc
     for t, threshold in enumerate(thresholds):
         expected = naive_hits(detections, truths, threshold, undefined_matches)
         assert [row[t] for row in found] == expected
+
+
+# --- led by the truth -------------------------------------------------------------------------------------------------
+
+
+def hits_by_truth(detections, truths, thresholds):
+    rule = MatchRule(np.array(thresholds, np.float64), False, is_hull=True)
+    bits, near = match_truths(ranked(detections), np.array([0, len(truths)]), pieces(truths), rule)
+    return [[bool(int(word) >> t & 1) for t in range(len(thresholds))] for word in bits], near
+
+
+def test_a_truth_takes_the_best_detection_whatever_its_rank():
+    # The first in rank has tIoU .5, the second .9: the truth takes the second, and the first stays free for no one.
+    assert hits_by_truth([(0, 0, 5), (0, 0, 9)], [(0, 0, 10)], [0.4]) == ([[False], [True]], 0)
+
+
+def test_an_earlier_truth_takes_what_a_later_one_fits_better():
+    # Both truths overlap the only detection; the first in the file has it, though the second equals it.
+    found, near = hits_by_truth([(0, 2, 10)], [(0, 0, 10), (0, 2, 10)], [0.5, 0.8, 0.9])
+    assert (found, near) == ([[True, True, True]], 1)  # at .9 the first is refused, and the second takes it
+    assert hits_by_truth([(0, 2, 10), (0, 2, 10)], [(0, 0, 10), (0, 2, 10)], [0.5])[0] == [[True], [True]]
+
+
+def test_of_detections_that_overlap_alike_the_first_in_rank_is_taken():
+    assert hits_by_truth([(0, 0, 8), (0, 2, 10)], [(0, 0, 10)], [0.5])[0] == [[True], [False]]
+
+
+def test_what_overlaps_is_touched_and_what_meets_is_not():
+    others = pieces([(0, 4, 6), (2, 0, 1)])
+    found = touch_segments(pieces([(0, 0, 4), (0, 5.9, 9), (1, 4, 6), (2, 0.5, 9), (-1, 4, 6), (7, 4, 6)]), others)
+    assert found.tolist() == [False, True, False, True, False, False]
+    assert touch_segments(pieces([(0, 0, 4)]), pieces([])).tolist() == [False]
+
+
+def test_repeats_are_of_what_is_kept():
+    # The third is near the second only, which is a repeat itself: it stays.
+    start, end = np.array([0.0, 0.0008, 0.0016]), np.full(3, 9.0)
+    assert mark_repeats(np.array([0, 3]), start, end, 1e-3).tolist() == [False, True, False]
+    assert mark_repeats(np.array([0, 1, 3]), start, end, 1e-3).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, 0.5),
+        ({"is_single": True}, 0.5),
+        ({"least_union": 30.0}, 6 / 30),
+        ({"is_hull": True}, 0.5),
+    ],
+)
+def test_rules_of_the_tiou(told, expected):
+    assert pair_tiou((0.0, 9.0), (3.0, 12.0), MatchRule(np.array([0.5]), False, **told)) == expected
+
+
+def test_float32_rounds_and_the_hull_of_segments_apart_is_no_overlap():
+    single, hull = (MatchRule(np.array([0.5]), True, **{name: True}) for name in ("is_single", "is_hull"))
+    assert pair_tiou((0.0, 9.0), (0.0, 10.0), single) == float(np.float32(0.9)) < 0.9
+    assert pair_tiou((0.0, 1.0), (5.0, 6.0), hull) == pair_tiou((5.0, 5.0), (5.0, 5.0), hull) == 0.0

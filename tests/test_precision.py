@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_metrics import naive_average_precision
 
+from tsmfeat.kernels.hit_precision import MEAN_AT_TP, VOC_11, VOC_ALL, summarize_hits
 from tsmfeat.kernels.precision import average_precisions
 
 
@@ -61,3 +62,45 @@ def test_the_last_of_sixty_four_bits_counts():
     bits = np.array([1 << 63, 1], np.uint64)
     found = average_precisions(bits, np.array([0, 2]), np.array([1]), 64)[0]
     assert (found[63], found[0], found[1]) == (1.0, 0.5, 0.0)
+
+
+# --- the other rules of AP --------------------------------------------------------------------------------------------
+
+
+def summary_of(hits, num_truths, rule, forgiven=(), tied=()):
+    """AP of one class at one threshold; forgiven and tied name places."""
+    flags = np.zeros((2, len(hits)), np.bool_)
+    flags[0, list(forgiven)] = flags[1, list(tied)] = True
+    bits = np.array(hits, np.uint64)
+    return summarize_hits(bits, *flags, np.array([0, len(hits)]), np.array([num_truths]), (1, rule))[0, 0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        # Precision at the hits 1, 1/2 and 3/5 (the last lifts the second), one truth of four is never found.
+        (VOC_ALL, (1 + 3 / 5 + 3 / 5) / 4),
+        (MEAN_AT_TP, (1 + 1 / 2 + 3 / 5) / 4),
+        # Recall 0, .1 and .2 are reached with the first hit, .3 to .5 with the second, .6 and .7 with the third.
+        (VOC_11, (3 * 1 + 5 * 3 / 5) / 11),
+    ],
+)
+def test_rules_worked_by_hand(rule, expected):
+    assert summary_of([1, 0, 0, 1, 1], 4, rule) == pytest.approx(expected, abs=1e-15)
+
+
+def test_recall_points_are_multiples_in_floating_point():
+    # 3 * 0.1 is above 0.3: three of ten truths do not reach the fourth point, three of nine do.
+    assert summary_of([1, 1, 1], 10, VOC_11) == pytest.approx(3 / 11, abs=1e-15)
+    assert summary_of([1, 1, 1], 9, VOC_11) == pytest.approx(4 / 11, abs=1e-15)
+
+
+def test_forgiven_misses_do_not_count_and_forgiven_hits_do():
+    assert summary_of([0, 1, 1], 2, MEAN_AT_TP, forgiven=[0, 2]) == 1.0
+    assert summary_of([0, 1, 1], 2, MEAN_AT_TP) == pytest.approx((1 / 2 + 2 / 3) / 2, abs=1e-15)
+
+
+def test_hits_go_first_among_equal_scores():
+    # Places 0 to 2 share a score, place 3 stands alone.
+    assert summary_of([0, 1, 0, 1], 2, MEAN_AT_TP, tied=[1, 2]) == (1 + 2 / 4) / 2
+    assert summary_of([0, 1, 0, 1], 2, MEAN_AT_TP) == (1 / 2 + 2 / 4) / 2

@@ -1,4 +1,8 @@
-"""Evaluation protocols by name: the small rules in which evaluators differ, one record each."""
+"""Evaluation protocols by name: the small rules in which evaluators differ, one record each.
+
+The kit of the 360+x data set is not among them: it never takes a truth away, so that k copies of one right detection
+have an AP of k, and its numbers compare with no others.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
