@@ -22,7 +22,7 @@ from tsmfeat.workflows.candidates import list_candidates
 from tsmfeat.workflows.folds import assign_folds
 from tsmfeat.workflows.grading import Judge, make_grade
 from tsmfeat.workflows.learning import learn_weights
-from tsmfeat.workflows.options import SearchOptions
+from tsmfeat.workflows.score_options import SearchOptions
 
 VIDEOS, QUICK_VIDEOS, CLASSES, PER_VIDEO, FOLDS = 40, 10, 20, 25, 5
 OURS, ANEW, PLAIN = "tsmfeat", "fuse and evaluate anew", "dict fusion and numpy AP"

@@ -39,12 +39,8 @@ from tsmfeat.workflows.ensembles import load_checkpoints, score_stored_videos
 from tsmfeat.workflows.fusion_comparison import compare_fusions
 from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.learning import learn_weights
-from tsmfeat.workflows.options import (
-    DemoOptions,
-    ExtractOptions,
-    FitOptions,
-    SearchOptions,
-)
+from tsmfeat.workflows.options import DemoOptions, ExtractOptions, FitOptions
+from tsmfeat.workflows.score_options import SearchOptions
 
 SETS = ("50salads_mid", "50salads_eval", "gtea")
 # A video of a set lasts so long here: its grids span it evenly, and no tIoU depends on the unit.

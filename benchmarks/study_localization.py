@@ -34,7 +34,7 @@ from tsmfeat.metrics.segmentation import segmentation_scores
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
 from tsmfeat.workflows.ceilings import measure_ceilings
-from tsmfeat.workflows.options import CeilingOptions
+from tsmfeat.workflows.score_options import CeilingOptions
 
 # A known table: F1@50 of the mean filter on the SVM of 50 Salads, on all videos.
 KNOWN_WIDTHS = (5, 9, 15, 21)

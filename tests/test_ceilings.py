@@ -23,7 +23,7 @@ from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows import ceilings
 from tsmfeat.workflows.ceilings import measure_ceilings
-from tsmfeat.workflows.options import CeilingOptions
+from tsmfeat.workflows.score_options import CeilingOptions
 from tsmfeat.workflows.transitions import learn_transitions, localize_with_transitions
 from tsmfeat_cli.main import app
 

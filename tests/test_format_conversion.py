@@ -20,7 +20,8 @@ from tsmfeat.heads.options import HeadOptions
 from tsmfeat.values.progress import Silence
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.format_conversion import convert_file
-from tsmfeat.workflows.options import FitOptions, ScoreOptions
+from tsmfeat.workflows.options import FitOptions
+from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scoring import score
 from tsmfeat_cli.main import app
 

@@ -29,8 +29,10 @@ from tsmfeat.workflows.comparison import compare, open_reference
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.inspection import inspect
 from tsmfeat.workflows.kinds import recognize
-from tsmfeat.workflows.options import FitOptions, PredictOptions, ScoreOptions
+from tsmfeat.workflows.options import FitOptions
+from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.prediction import predict
+from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scoring import score
 from tsmfeat.workflows.validation import validate
 from tsmfeat_cli.main import app

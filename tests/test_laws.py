@@ -21,19 +21,10 @@ from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.options import VideoOptions
-from tsmfeat.workflows.options import (
-    CeilingOptions,
-    ConvertOptions,
-    DemoOptions,
-    ExtractOptions,
-    FitOptions,
-    FuseOptions,
-    PredictOptions,
-    ScoreOptions,
-    SearchOptions,
-    TuneOptions,
-    ValidateOptions,
-)
+from tsmfeat.workflows.options import ConvertOptions, DemoOptions, ExtractOptions, FitOptions, ValidateOptions
+from tsmfeat.workflows.predict_options import PredictOptions
+from tsmfeat.workflows.score_options import CeilingOptions, FuseOptions, ScoreOptions, SearchOptions
+from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat_cli.lazy import COMMANDS
 from tsmfeat_cli.main import app
 

@@ -19,7 +19,7 @@ from tsmfeat.workflows.candidates import list_candidates, list_neighbours
 from tsmfeat.workflows.folds import assign_folds
 from tsmfeat.workflows.grading import Judge, _make_fast_grade, _make_slow_grade, make_grade
 from tsmfeat.workflows.learning import learn_weights, warn_of_weights
-from tsmfeat.workflows.options import SearchOptions
+from tsmfeat.workflows.score_options import SearchOptions
 
 JUDGE = Judge("paper")
 TRUTH = [

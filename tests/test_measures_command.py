@@ -14,7 +14,7 @@ from tsmfeat.metrics.options import MEASURES
 from tsmfeat.metrics.proposals import average_recall
 from tsmfeat.metrics.recall import top_recall
 from tsmfeat.workflows.measures import take_measures
-from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat_cli.main import app
 
 GOLDEN = DATA / "evaluation"

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.metrics.presets import PRESETS, preset_named, preset_thresholds
 from tsmfeat.metrics.protocols import PROTOCOLS, protocol_named
-from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scoring import score
 from tsmfeat_cli.main import app
 

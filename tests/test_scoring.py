@@ -36,8 +36,9 @@ from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.average_precision import evaluate
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.fitting import fit_heads
-from tsmfeat.workflows.options import FitOptions, ScoreOptions
+from tsmfeat.workflows.options import FitOptions
 from tsmfeat.workflows.score_files import write_scores
+from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scoring import score
 
 GOLDEN = DATA / "evaluation"

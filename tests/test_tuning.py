@@ -17,8 +17,8 @@ from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.localizing import localize
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.average_precision import evaluate
-from tsmfeat.workflows.options import TuneOptions
 from tsmfeat.workflows.splits import select_videos
+from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat.workflows.tuning import tune
 from tsmfeat.workflows.tuning_bench import grade_folds, make_exam
 from tsmfeat.workflows.tuning_gain import measure_gain

@@ -13,7 +13,7 @@ from tsmfeat.formats.writing import write_annotations, write_predictions
 from tsmfeat.metrics.average_precision import evaluate
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.workflows.bins import cut_annotations, cut_predictions
-from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scoring import score
 from tsmfeat_cli.main import app
 

@@ -36,8 +36,10 @@ from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.fusing import fuse
 from tsmfeat.workflows.gamma_choice import choose_gamma
-from tsmfeat.workflows.options import FitOptions, FuseOptions, PredictOptions, ScoreOptions
+from tsmfeat.workflows.options import FitOptions
+from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.prediction import predict
+from tsmfeat.workflows.score_options import FuseOptions, ScoreOptions
 from tsmfeat.workflows.scoring import score
 from tsmfeat_cli.main import app
 

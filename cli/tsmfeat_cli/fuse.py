@@ -9,7 +9,7 @@ import typer
 from tsmfeat.formats.options import FORMATS_OF
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.priors.options import PriorOptions
-from tsmfeat.workflows.options import FuseOptions, SearchOptions
+from tsmfeat.workflows.score_options import FuseOptions, SearchOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_numbers
 from tsmfeat_cli.score_tables import describe_learning, describe_prior
 from tsmfeat_cli.shared_options import (

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.workflows.options import CeilingOptions
+from tsmfeat.workflows.score_options import CeilingOptions
 from tsmfeat_cli.ceiling_tables import describe_ceilings
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers
 from tsmfeat_cli.inspect_texts import describe

@@ -12,7 +12,7 @@ from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.video.options import VideoOptions
-from tsmfeat.workflows.options import PredictOptions
+from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_switch, parse_whole_or_auto
 from tsmfeat_cli.shared_options import (
     AllowPartial,

@@ -13,7 +13,7 @@ from tsmfeat.metrics.options import BUCKETS, MEASURES, UNITS, StatisticsOptions
 from tsmfeat.metrics.presets import PRESETS
 from tsmfeat.metrics.protocols import PROTOCOLS
 from tsmfeat.priors.options import PriorOptions
-from tsmfeat.workflows.options import ScoreOptions, SearchOptions
+from tsmfeat.workflows.score_options import ScoreOptions, SearchOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers, parse_switch
 from tsmfeat_cli.protocol_tables import describe_protocols
 from tsmfeat_cli.score_tables import describe_scores

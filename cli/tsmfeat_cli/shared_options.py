@@ -9,7 +9,8 @@ from tsmfeat.fusion.options import FUSIONS, MISSING, UNIONS
 from tsmfeat.localization.options import LOCALIZE, SEGMENT_SCORES, SMOOTHINGS, TAILS
 from tsmfeat.priors.options import AUTO, SCENES
 from tsmfeat.video.options import DECODERS
-from tsmfeat.workflows.options import ID_RULES, WEIGHTINGS
+from tsmfeat.workflows.options import ID_RULES
+from tsmfeat.workflows.score_options import WEIGHTINGS
 from tsmfeat_cli.common import parse_numbers
 
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]

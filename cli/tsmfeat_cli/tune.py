@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsmfeat.priors.options import PriorOptions
-from tsmfeat.workflows.options import TuneOptions
+from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_numbers
 from tsmfeat_cli.shared_options import PriorAnnotations, PriorSubset, VideoPrior
 from tsmfeat_cli.stdout import write_data

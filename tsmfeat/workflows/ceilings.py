@@ -20,7 +20,7 @@ from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.segments import Segments
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.grids import annotated_offsets
-from tsmfeat.workflows.options import CeilingOptions
+from tsmfeat.workflows.score_options import CeilingOptions
 from tsmfeat.workflows.splits import choose_subset
 
 Floats = npt.NDArray[np.float64]

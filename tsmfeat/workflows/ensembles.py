@@ -15,7 +15,7 @@ from tsmfeat.priors.counts import ActionCounts
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.inference import gather_features, score_intervals
-from tsmfeat.workflows.options import WEIGHTINGS
+from tsmfeat.workflows.score_options import WEIGHTINGS
 
 if TYPE_CHECKING:
     # Opening stores loads HDF5, which prediction files do not need.

@@ -14,7 +14,7 @@ from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.progress import Progress
 from tsmfeat.video.options import VIDEO_SUFFIXES
 from tsmfeat.workflows.kinds import KIND_NAMES, holds_store, recognize
-from tsmfeat.workflows.options import PredictOptions
+from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.sources import LIST_SUFFIXES
 
 _REMEDIES = {

@@ -24,8 +24,8 @@ from tsmfeat.workflows.gamma_choice import PriorReport, require_one_choice, weig
 from tsmfeat.workflows.grading import Judge, leave_out
 from tsmfeat.workflows.kinds import KIND_NAMES, recognize
 from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_weights
-from tsmfeat.workflows.options import FuseOptions
 from tsmfeat.workflows.prediction_files import require_prediction_output, write_prediction_file
+from tsmfeat.workflows.score_options import FuseOptions
 from tsmfeat.workflows.splits import choose_subset
 from tsmfeat.workflows.video_priors import match_prior, read_prior
 

@@ -19,7 +19,7 @@ from tsmfeat.values.segments import Segments
 from tsmfeat.workflows.candidates import list_candidates, list_neighbours
 from tsmfeat.workflows.folds import assign_folds
 from tsmfeat.workflows.grading import Grade, Judge, leave_out, make_grade
-from tsmfeat.workflows.options import SearchOptions
+from tsmfeat.workflows.score_options import SearchOptions
 from tsmfeat.workflows.splits import select_videos
 
 Floats = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from tsmfeat.metrics.proposals import PROPOSAL_THRESHOLDS, AverageRecall, Varian
 from tsmfeat.metrics.recall import TopRecall, top_recall
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
-from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.score_options import ScoreOptions
 
 Measured = AverageRecall | TopRecall | FrameScores
 """What a measure returns."""

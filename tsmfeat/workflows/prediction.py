@@ -23,7 +23,7 @@ from tsmfeat.workflows.ensembles import (
 from tsmfeat.workflows.feature_sources import OpenedFeatures, open_sources
 from tsmfeat.workflows.interval_outputs import require_scores_outputs, save_interval_scores
 from tsmfeat.workflows.kinds import KIND_NAMES, recognize
-from tsmfeat.workflows.options import PredictOptions
+from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.prediction_files import (
     rehearse_writing,
     require_prediction_output,

@@ -16,7 +16,8 @@ from tsmfeat.values.progress import Progress
 from tsmfeat.values.segments import Segments
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.kinds import require_replaceable
-from tsmfeat.workflows.options import FuseOptions, PredictOptions
+from tsmfeat.workflows.predict_options import PredictOptions
+from tsmfeat.workflows.score_options import FuseOptions
 
 
 def require_prediction_output(out: Path) -> None:

@@ -11,7 +11,7 @@ from tsmfeat.metrics.protocols import Protocol, protocol_named
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress
-from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.score_options import ScoreOptions
 
 MANY_TIES = 0.1
 """Share of tied scores from which on the range of the score is told."""

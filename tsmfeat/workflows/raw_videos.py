@@ -12,7 +12,7 @@ from tsmfeat.store.schema import SUFFIX
 from tsmfeat.values.features import FeatureSpec, require_same_spec
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.extraction import extract
-from tsmfeat.workflows.options import PredictOptions
+from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.sources import find_videos
 from tsmfeat.workflows.trunk_matching import extract_options, match_trunks
 

@@ -19,7 +19,7 @@ from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.agreement import check_classes
 from tsmfeat.workflows.ensembles import Checkpoints, match_stores, recorded_counts, score_stored_videos
 from tsmfeat.workflows.interval_files import read_wanted_scores
-from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.units import require_unit
 from tsmfeat.workflows.video_priors import GivenPrior, Source, match_prior
 

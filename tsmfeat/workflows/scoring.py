@@ -27,8 +27,8 @@ from tsmfeat.workflows.gamma_choice import PriorReport, require_one_choice, weig
 from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_weights
 from tsmfeat.workflows.measures import Measured, take_measures
-from tsmfeat.workflows.options import ScoreOptions
 from tsmfeat.workflows.protocol_comparison import Evaluations, evaluate_others, tied_map_range, warn_of_preset
+from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scored_sources import list_paths, match_priors, read_sources, reader_rule
 from tsmfeat.workflows.splits import choose_subset
 from tsmfeat.workflows.timing import timed

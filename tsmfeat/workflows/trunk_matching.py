@@ -8,7 +8,8 @@ from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.trunk.tsm import build_trunk
 from tsmfeat.values.features import SAMPLING_VERSION, FeatureSpec
 from tsmfeat.video.options import DECODERS, RESIZE_FILTERS
-from tsmfeat.workflows.options import ExtractOptions, PredictOptions
+from tsmfeat.workflows.options import ExtractOptions
+from tsmfeat.workflows.predict_options import PredictOptions
 
 _DIGITS = 12
 

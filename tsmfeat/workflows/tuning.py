@@ -14,8 +14,8 @@ from tsmfeat.errors import ConfigurationError
 from tsmfeat.files import sha256_file
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.grading import Judge
-from tsmfeat.workflows.options import TuneOptions
 from tsmfeat.workflows.scored_sources import list_paths
+from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat.workflows.tuning_bench import (
     Exam,
     Material,

@@ -10,9 +10,10 @@ from tsmfeat.formats.reading import read_annotations
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.ensembles import load_checkpoints
-from tsmfeat.workflows.options import ScoreOptions, TuneOptions
+from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scored_sources import match_priors, read_sources, reader_rule
 from tsmfeat.workflows.splits import choose_subset
+from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat.workflows.tuning_bench import Material
 from tsmfeat.workflows.video_priors import read_prior
 

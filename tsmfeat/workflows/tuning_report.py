@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tsmfeat.workflows.options import TuneOptions
+from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat.workflows.tuning_gain import HeldOutGain
 from tsmfeat.workflows.tuning_settings import Setting, Value, value_text
 

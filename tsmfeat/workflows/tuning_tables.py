@@ -8,7 +8,7 @@ from pathlib import Path
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.files import make_folder, write_text
 from tsmfeat.values.predictions import IntervalScores
-from tsmfeat.workflows.options import TuneOptions
+from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat.workflows.tuning_settings import (
     FUSION_NAMES,
     GAMMA,

@@ -24,7 +24,7 @@ from tsmfeat.metrics.shakeup import SplitBootstrap, simulate_splits
 from tsmfeat.metrics.swapping import swap_p_value
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
-from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.score_options import ScoreOptions
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from tsmfeat.priors.options import AUTO
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.workflows.bins import BinnedPredictions, Bins, cut_annotations, cut_predictions
-from tsmfeat.workflows.options import ScoreOptions
+from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.video_priors import Source
 
 
