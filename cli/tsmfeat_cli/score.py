@@ -52,6 +52,10 @@ from tsmfeat_cli.terminal import TerminalProgress
 _PRESET_NAMES = ", ".join(preset.name for preset in PRESETS)
 _PROTOCOL_NAMES = ", ".join(record.name for record in PROTOCOLS)
 
+_RULES_PANEL = "Rules of the score"
+_EXTRAS_PANEL = "Beside the score"
+_STATISTICS_PANEL = "How sure it is"
+
 
 def _list_protocols(wanted: bool) -> None:
     if wanted:
@@ -73,17 +77,29 @@ def command(
     ] = ScoreOptions.classes,
     subset: Annotated[str, typer.Option("--subset", help="Videos to evaluate on.")] = ScoreOptions.subset,
     protocol: Annotated[
-        str, typer.Option("--protocol", help=f"{_PROTOCOL_NAMES}; of several the first counts.")
+        str,
+        typer.Option(
+            "--protocol", help=f"{_PROTOCOL_NAMES}; of several the first counts.", rich_help_panel=_RULES_PANEL
+        ),
     ] = ScoreOptions.protocol,
     list_protocols: Annotated[
         bool,
-        typer.Option("--list-protocols", callback=_list_protocols, is_eager=True, help="Describe them, and end."),
+        typer.Option(
+            "--list-protocols",
+            callback=_list_protocols,
+            is_eager=True,
+            help="Describe them, and end.",
+            rich_help_panel=_RULES_PANEL,
+        ),
     ] = False,
     preset: Annotated[
-        str, typer.Option("--preset", help=f"Thresholds of a data set: {_PRESET_NAMES}.")
+        str, typer.Option("--preset", help=f"Thresholds of a data set: {_PRESET_NAMES}.", rich_help_panel=_RULES_PANEL)
     ] = ScoreOptions.preset,
     tiou: Annotated[
-        str, typer.Option("--tiou", help="Thresholds, such as 0.5,0.75,0.95. Default: the protocol's.")
+        str,
+        typer.Option(
+            "--tiou", help="Thresholds, such as 0.5,0.75,0.95. Default: the protocol's.", rich_help_panel=_RULES_PANEL
+        ),
     ] = "",
     weights: Weights = str(ScoreOptions.weights),
     fusion: Fusion = FusionOptions.fusion,
@@ -95,7 +111,12 @@ def command(
     fusion_max_segments: FusionMaxSegments = FusionOptions.max_segments,
     folds: Folds = SearchOptions.folds,
     compare_fusions: Annotated[
-        bool, typer.Option("--compare-fusions", help="Score every fusion of the sources, and the best source alone.")
+        bool,
+        typer.Option(
+            "--compare-fusions",
+            help="Score every fusion of the sources, and the best source alone.",
+            rich_help_panel=_EXTRAS_PANEL,
+        ),
     ] = ScoreOptions.compare_fusions,
     localize: Localize = LocalizationOptions.localize,
     threshold: Threshold = str(LocalizationOptions.threshold),
@@ -109,22 +130,42 @@ def command(
     segment_score: SegmentScore = LocalizationOptions.segment_score,
     compare: Annotated[
         list[Path] | None,
-        typer.Option("--compare", help="Test against another source, on the same resampled videos; repeat it."),
+        typer.Option(
+            "--compare",
+            help="Test against another source, on the same resampled videos; repeat it.",
+            rich_help_panel=_STATISTICS_PANEL,
+        ),
     ] = None,
     bootstrap: Annotated[
-        int, typer.Option("--bootstrap", help="Resamples of the videos: 95 % intervals of the score.")
+        int,
+        typer.Option(
+            "--bootstrap",
+            help="Resamples of the videos: 95 % intervals of the score.",
+            rich_help_panel=_STATISTICS_PANEL,
+        ),
     ] = StatisticsOptions.bootstrap,
     split_bootstrap: Annotated[
         int,
-        typer.Option("--split-bootstrap", help="How far a ranking moves between two test sets of this many videos."),
+        typer.Option(
+            "--split-bootstrap",
+            help="How far a ranking moves between two test sets of this many videos.",
+            rich_help_panel=_STATISTICS_PANEL,
+        ),
     ] = StatisticsOptions.split_bootstrap,
     seed: Annotated[
-        int, typer.Option("--seed", help="Of resamples, and of the candidates of --weights learned.")
+        int,
+        typer.Option(
+            "--seed",
+            help="Of resamples, and of the candidates of --weights learned.",
+            rich_help_panel=_STATISTICS_PANEL,
+        ),
     ] = StatisticsOptions.seed,
     diagnosis: Annotated[
         str,
         typer.Option(
-            "--diagnosis", help=f"Kinds of errors, their costs, and hard truths by buckets: {', '.join(BUCKETS)}."
+            "--diagnosis",
+            help=f"Kinds of errors, their costs, and hard truths by buckets: {', '.join(BUCKETS)}.",
+            rich_help_panel=_EXTRAS_PANEL,
         ),
     ] = StatisticsOptions.diagnosis,
     video_prior: VideoPrior = PriorOptions.video_prior,
@@ -132,15 +173,26 @@ def command(
     prior_annotations: PriorAnnotations = PriorOptions.prior_annotations,
     prior_subset: PriorSubset = PriorOptions.prior_subset,
     unit: Annotated[
-        str, typer.Option("--unit", help=f"{', '.join(UNITS)}: whole videos, or BinEgo-360's bins of ten seconds.")
+        str,
+        typer.Option(
+            "--unit",
+            help=f"{', '.join(UNITS)}: whole videos, or BinEgo-360's bins of ten seconds.",
+            rich_help_panel=_RULES_PANEL,
+        ),
     ] = ScoreOptions.unit,
     measures: Annotated[
-        str, typer.Option("--measures", help=f"Beside AP, a comma list of {', '.join(MEASURES)}.")
+        str,
+        typer.Option(
+            "--measures", help=f"Beside AP, a comma list of {', '.join(MEASURES)}.", rich_help_panel=_EXTRAS_PANEL
+        ),
     ] = ",".join(ScoreOptions.measures),
     frame_step: Annotated[
-        float, typer.Option("--frame-step", help="Seconds of a frame, for --measures frames.")
+        float,
+        typer.Option("--frame-step", help="Seconds of a frame, for --measures frames.", rich_help_panel=_EXTRAS_PANEL),
     ] = ScoreOptions.frame_step_seconds,
-    per_class: Annotated[bool, typer.Option("--per-class", help="Show the AP of every class.")] = False,
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="Show the AP of every class.", rich_help_panel=_EXTRAS_PANEL)
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for scores.json, predictions.json and per_class.csv.")
     ] = None,

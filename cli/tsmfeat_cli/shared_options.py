@@ -13,70 +13,163 @@ from tsmfeat.workflows.options import ID_RULES
 from tsmfeat.workflows.score_options import WEIGHTINGS
 from tsmfeat_cli.common import parse_numbers
 
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-BatchSize = Annotated[str, typer.Option("--batch-size", help="Clips a forward pass, or auto.")]
-Workers = Annotated[str, typer.Option("--workers", help="Reader processes, or auto.")]
-AllowPartial = Annotated[
-    bool, typer.Option("--allow-partial", help="Keep truncated and corrupt videos, marked as such.")
+# Headings of the long helps, in the words of the stages.
+LOCALIZATION_PANEL = "Localisation of heads and interval scores"
+FUSION_PANEL = "Fusion of several sources"
+PRIOR_PANEL = "What is known of whole videos"
+VIDEO_PANEL = "Reading and embedding of videos"
+
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.", rich_help_panel=VIDEO_PANEL)]
+BatchSize = Annotated[
+    str, typer.Option("--batch-size", help="Clips a forward pass, or auto.", rich_help_panel=VIDEO_PANEL)
 ]
-MaxBad = Annotated[float, typer.Option("--max-bad", help="Share of bad packets above which a video is corrupt.")]
+Workers = Annotated[str, typer.Option("--workers", help="Reader processes, or auto.", rich_help_panel=VIDEO_PANEL)]
+AllowPartial = Annotated[
+    bool,
+    typer.Option(
+        "--allow-partial", help="Keep truncated and corrupt videos, marked as such.", rich_help_panel=VIDEO_PANEL
+    ),
+]
+MaxBad = Annotated[
+    float,
+    typer.Option("--max-bad", help="Share of bad packets above which a video is corrupt.", rich_help_panel=VIDEO_PANEL),
+]
 Decoder = Annotated[
-    str, typer.Option("--decoder", help=f"{', '.join(DECODERS)}; decord reads only what is safe for it.")
+    str,
+    typer.Option(
+        "--decoder", help=f"{', '.join(DECODERS)}; decord reads only what is safe for it.", rich_help_panel=VIDEO_PANEL
+    ),
 ]
 ReaderMemory = Annotated[
-    float, typer.Option("--reader-memory", help="GB a reader may use; a video that needs more fails.")
+    float,
+    typer.Option(
+        "--reader-memory", help="GB a reader may use; a video that needs more fails.", rich_help_panel=VIDEO_PANEL
+    ),
 ]
 ReaderTimeout = Annotated[
-    float, typer.Option("--reader-timeout", help="Seconds without a sign of life after which a reader is ended.")
+    float,
+    typer.Option(
+        "--reader-timeout",
+        help="Seconds without a sign of life after which a reader is ended.",
+        rich_help_panel=VIDEO_PANEL,
+    ),
 ]
-IdRule = Annotated[str, typer.Option("--id", help=f"{' or '.join(ID_RULES)}: what a video of a folder is called.")]
+IdRule = Annotated[
+    str,
+    typer.Option(
+        "--id", help=f"{' or '.join(ID_RULES)}: what a video of a folder is called.", rich_help_panel=VIDEO_PANEL
+    ),
+]
 
-Weights = Annotated[str, typer.Option("--weights", help=f"{', '.join(WEIGHTINGS)}, or numbers: 0.6,0.4.")]
-Fusion = Annotated[str, typer.Option("--fusion", help=", ".join(FUSIONS))]
-FusionTiou = Annotated[
-    float | None, typer.Option("--fusion-tiou", help="Same-class segments above this tIoU become one.")
+Weights = Annotated[
+    str, typer.Option("--weights", help=f"{', '.join(WEIGHTINGS)}, or numbers: 0.6,0.4.", rich_help_panel=FUSION_PANEL)
 ]
-FusionSigma = Annotated[float, typer.Option("--fusion-sigma", help="Of soft-nms: the larger, the weaker.")]
+Fusion = Annotated[str, typer.Option("--fusion", help=", ".join(FUSIONS), rich_help_panel=FUSION_PANEL)]
+FusionTiou = Annotated[
+    float | None,
+    typer.Option("--fusion-tiou", help="Same-class segments above this tIoU become one.", rich_help_panel=FUSION_PANEL),
+]
+FusionSigma = Annotated[
+    float, typer.Option("--fusion-sigma", help="Of soft-nms: the larger, the weaker.", rich_help_panel=FUSION_PANEL)
+]
 FusionMinScore = Annotated[
-    float | None, typer.Option("--fusion-min-score", help="Leave out fused segments below this score.")
+    float | None,
+    typer.Option("--fusion-min-score", help="Leave out fused segments below this score.", rich_help_panel=FUSION_PANEL),
 ]
 FusionMaxSegments = Annotated[
-    int | None, typer.Option("--fusion-max-segments", help="Keep the best so many fused segments a video.")
+    int | None,
+    typer.Option(
+        "--fusion-max-segments", help="Keep the best so many fused segments a video.", rich_help_panel=FUSION_PANEL
+    ),
 ]
-Decimals = Annotated[int, typer.Option("--decimals", help="Bounds are rounded to so many decimals of a second.")]
-Folds = Annotated[int, typer.Option("--folds", help="Of --weights learned: each part of the videos is held out once.")]
+Decimals = Annotated[
+    int,
+    typer.Option(
+        "--decimals", help="Bounds are rounded to so many decimals of a second.", rich_help_panel=FUSION_PANEL
+    ),
+]
+Folds = Annotated[
+    int,
+    typer.Option(
+        "--folds", help="Of --weights learned: each part of the videos is held out once.", rich_help_panel=FUSION_PANEL
+    ),
+]
 SearchSeed = Annotated[int, typer.Option("--seed", help="Of --weights learned: the random candidates.")]
-Missing = Annotated[str, typer.Option("--missing", help=f"{', '.join(MISSING)}.")]
-Union = Annotated[str, typer.Option("--union", help=f"{', '.join(UNIONS)}.")]
-Localize = Annotated[str, typer.Option("--localize", help=f"{', '.join(LOCALIZE)}.")]
+Missing = Annotated[str, typer.Option("--missing", help=f"{', '.join(MISSING)}.", rich_help_panel=FUSION_PANEL)]
+Union = Annotated[str, typer.Option("--union", help=f"{', '.join(UNIONS)}.", rich_help_panel=FUSION_PANEL)]
+Localize = Annotated[
+    str, typer.Option("--localize", help=f"{', '.join(LOCALIZE)}.", rich_help_panel=LOCALIZATION_PANEL)
+]
 Threshold = Annotated[
-    str, typer.Option("--threshold", help="Score for --localize threshold; several, 0.3,0.5, give nested segments.")
+    str,
+    typer.Option(
+        "--threshold",
+        help="Score for --localize threshold; several, 0.3,0.5, give nested segments.",
+        rich_help_panel=LOCALIZATION_PANEL,
+    ),
 ]
 ClassThreshold = Annotated[
-    list[str] | None, typer.Option("--class-threshold", help="NAME=0.4: the threshold of one class; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--class-threshold",
+        help="NAME=0.4: the threshold of one class; repeatable.",
+        rich_help_panel=LOCALIZATION_PANEL,
+    ),
 ]
-Smooth = Annotated[str, typer.Option("--smooth", help=f"{', '.join(SMOOTHINGS)}.")]
+Smooth = Annotated[str, typer.Option("--smooth", help=f"{', '.join(SMOOTHINGS)}.", rich_help_panel=LOCALIZATION_PANEL)]
 Transitions = Annotated[
-    str, typer.Option("--transitions", help="Annotations to learn from what changes of label cost --smooth viterbi.")
+    str,
+    typer.Option(
+        "--transitions",
+        help="Annotations to learn from what changes of label cost --smooth viterbi.",
+        rich_help_panel=LOCALIZATION_PANEL,
+    ),
 ]
-Refine = Annotated[str, typer.Option("--refine", help="on or off: boundaries to where neighbouring scores cross.")]
-SegmentScore = Annotated[str, typer.Option("--segment-score", help=f"{', '.join(SEGMENT_SCORES)} of its intervals'.")]
-MaxGap = Annotated[int, typer.Option("--max-gap", help="Background intervals a segment may bridge.")]
-MinDuration = Annotated[float, typer.Option("--min-duration", help="Seconds; shorter segments are left out.")]
-Tail = Annotated[str, typer.Option("--tail", help=f"{', '.join(TAILS)}.")]
+Refine = Annotated[
+    str,
+    typer.Option(
+        "--refine", help="on or off: boundaries to where neighbouring scores cross.", rich_help_panel=LOCALIZATION_PANEL
+    ),
+]
+SegmentScore = Annotated[
+    str,
+    typer.Option(
+        "--segment-score", help=f"{', '.join(SEGMENT_SCORES)} of its intervals'.", rich_help_panel=LOCALIZATION_PANEL
+    ),
+]
+MaxGap = Annotated[
+    int,
+    typer.Option("--max-gap", help="Background intervals a segment may bridge.", rich_help_panel=LOCALIZATION_PANEL),
+]
+MinDuration = Annotated[
+    float,
+    typer.Option("--min-duration", help="Seconds; shorter segments are left out.", rich_help_panel=LOCALIZATION_PANEL),
+]
+Tail = Annotated[str, typer.Option("--tail", help=f"{', '.join(TAILS)}.", rich_help_panel=LOCALIZATION_PANEL)]
 
 VideoPrior = Annotated[
     str,
     typer.Option(
         "--video-prior",
         help=f"FILE of scores per video (JSON, video_id,label,score), or {SCENES}: what is known of whole videos.",
+        rich_help_panel=PRIOR_PANEL,
     ),
 ]
-Gamma = Annotated[str, typer.Option("--gamma", help=f"How much the video prior counts: 0 or more, or {AUTO} by folds.")]
-PriorAnnotations = Annotated[
-    str, typer.Option("--prior-annotations", help="How often each action occurs, in all and by scene.")
+Gamma = Annotated[
+    str,
+    typer.Option(
+        "--gamma", help=f"How much the video prior counts: 0 or more, or {AUTO} by folds.", rich_help_panel=PRIOR_PANEL
+    ),
 ]
-PriorSubset = Annotated[str, typer.Option("--prior-subset", help="Subset of them. Default: train, else all.")]
+PriorAnnotations = Annotated[
+    str,
+    typer.Option(
+        "--prior-annotations", help="How often each action occurs, in all and by scene.", rich_help_panel=PRIOR_PANEL
+    ),
+]
+PriorSubset = Annotated[
+    str, typer.Option("--prior-subset", help="Subset of them. Default: train, else all.", rich_help_panel=PRIOR_PANEL)
+]
 
 
 def parse_gamma(text: str) -> float | str:
