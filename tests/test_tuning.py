@@ -321,7 +321,9 @@ def test_what_cannot_be_tuned_is_refused(tmp_path, changes, message):
         tune(paths, gt, options=replace(QUICK, **changes))
 
 
-@pytest.mark.parametrize("changes", [{"budget": 0}, {"seconds": 0.0}, {"num_folds": 1}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "changes", [{"budget": 0}, {"seconds": 0.0}, {"num_folds": 1}, {"seed": -1}, {"num_resamples": 1}]
+)
 def test_numbers_out_of_range_are_refused(changes):
     with pytest.raises(ConfigurationError):
         TuneOptions(**changes)

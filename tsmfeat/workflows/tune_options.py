@@ -61,6 +61,10 @@ class TuneOptions:
             raise ConfigurationError(f"{self.seconds:g} seconds to search; more than 0 are needed", "use --seconds 60")
         if self.seed < 0:
             raise ConfigurationError(f"seed {self.seed}; seeds are >= 0", "use --seed 0")
+        if self.num_resamples < 2:
+            raise ConfigurationError(
+                f"{self.num_resamples} resamples of the videos; an interval needs two at least", "use --bootstrap 2000"
+            )
         if self.num_folds < 2:
             raise ConfigurationError(
                 f"{self.num_folds} folds: a choice is made on some and judged on others", "use --folds 5"
