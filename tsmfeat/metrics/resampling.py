@@ -75,9 +75,10 @@ class ScoreSamples:
 
     @property
     def map(self) -> Floats:
-        """Mean of `ap` over the classes with truth, float64 (B, T)."""
+        """Mean of `ap` over the classes with truth, float64 (B, T); NaN in a resample without any."""
         known = ~np.isnan(self.ap[:, :, :1])
-        means: Floats = np.where(known, self.ap, 0.0).sum(axis=1) / known.sum(axis=1)
+        count = known.sum(axis=1)
+        means: Floats = np.where(known, self.ap, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)
         return means
 
     @property

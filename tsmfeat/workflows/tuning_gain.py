@@ -94,19 +94,15 @@ def measure_gain(before: Predictions, after: Predictions, exam: Exam, num_resamp
 
 def _score_draws(matching: Matching, exam: Exam, mine: npt.NDArray[np.int64], drawn: Counts) -> Floats:
     """Return the final score of each draw of a fold's videos; NaN where a draw holds no truth."""
-    truth = exam.truth
-    counts = np.zeros((len(drawn), len(truth.video_ids) + 1), np.uint16)
+    counts = np.zeros((len(drawn), len(exam.truth.video_ids) + 1), np.uint16)
     counts[:, mine] = drawn
-    num_truths = np.bincount(truth.segments.video, minlength=len(truth.video_ids))
-    is_known = (counts[:, :-1][:, num_truths > 0] > 0).any(axis=1)
-    scores = np.full(len(drawn), np.nan)
-    if is_known.any():
-        scores[is_known] = resample_scores(matching, Population.of(truth), counts[is_known]).final_score
-    return scores
+    protocol = protocol_named(exam.protocol)
+    return resample_scores(matching, Population.of(exam.truth), counts, protocol).final_score
 
 
 def _mean_of_known(differences: Floats) -> Floats:
-    """Return the mean over the folds, float64 (B,), those without truth in a draw left out."""
+    """Return the mean over the folds, float64 (B,), those without truth in a draw left out; NaN where none has any."""
     known = ~np.isnan(differences)
-    means: Floats = np.where(known, differences, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    count = known.sum(axis=0)
+    means: Floats = np.where(known, differences, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
     return means
