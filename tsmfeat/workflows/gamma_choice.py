@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.priors.folds import choose_strengths, fold_videos
 from tsmfeat.priors.options import AUTO, PriorOptions
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
-from tsmfeat.values.segments import Segments
+from tsmfeat.workflows.grading import leave_out
+from tsmfeat.workflows.held_out import pool_folds
 from tsmfeat.workflows.splits import select_videos
 
 Judge = Callable[[Predictions, Annotations], float]
@@ -176,7 +176,8 @@ def choose_gamma(
     held_in = np.array([[_judge_others(found[g], truth, fold_of, fold, judge) for fold in folds] for g in gammas])
     overall = np.array([[judge(found[gamma], truth)] for gamma in gammas])
     of_fold = choose_strengths(gammas, held_in)
-    honest = _join([(found[gamma], _rows_of(found[gamma], fold_of, fold)) for fold, gamma in enumerate(of_fold)])
+    pooled = pool_folds([found[gamma] for gamma in of_fold], fold_of)
+    honest = replace(found[of_fold[0]], segments=pooled.segments)  # videos, classes and scenes are those of every gamma
     choice = GammaChoice(
         choose_strengths(gammas, overall)[0],
         of_fold,
@@ -186,27 +187,10 @@ def choose_gamma(
     return choice, honest
 
 
-def _rows_of(predictions: Predictions, fold_of: Mapping[str, int], fold: int) -> npt.NDArray[np.bool_]:
-    """Return which rows lie in the videos of a fold."""
-    in_fold = np.array([fold_of[video_id] == fold for video_id in predictions.video_ids], np.bool_)
-    return in_fold[predictions.segments.video]
-
-
 def _judge_others(
     predictions: Predictions, truth: Annotations, fold_of: Mapping[str, int], fold: int, judge: Judge
 ) -> float:
-    kept = predictions.segments.take(~_rows_of(predictions, fold_of, fold))
-    others = select_videos(truth, [video_id for video_id in truth.video_ids if fold_of[video_id] != fold])
-    return judge(replace(predictions, segments=kept), others)
-
-
-def _join(parts: Sequence[tuple[Predictions, npt.NDArray[np.bool_]]]) -> Predictions:
-    """Return some rows of several predictions as one, in the order they had: it decides between equal scores."""
-    rows = [np.flatnonzero(mask) for _, mask in parts]
-    order = np.argsort(np.concatenate(rows), kind="stable")
-    taken = [predictions.segments.take(index) for (predictions, _), index in zip(parts, rows, strict=True)]
-    columns = [
-        np.concatenate([getattr(part, name) for part in taken])[order]
-        for name in ("video", "label", "start", "end", "score")
-    ]
-    return replace(parts[0][0], segments=Segments(*columns))
+    """Return the score without a fold; NaN where it holds all truth."""
+    own = {video_id for video_id, other in fold_of.items() if other == fold}
+    others = select_videos(truth, set(truth.video_ids) - own)
+    return judge(leave_out(predictions, own), others) if len(others.segments) else float("nan")

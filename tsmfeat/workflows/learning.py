@@ -15,10 +15,10 @@ from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress
-from tsmfeat.values.segments import Segments
 from tsmfeat.workflows.candidates import list_candidates, list_neighbours
 from tsmfeat.workflows.folds import assign_folds
 from tsmfeat.workflows.grading import Grade, Judge, leave_out, make_grade
+from tsmfeat.workflows.held_out import pool_folds
 from tsmfeat.workflows.score_options import SearchOptions
 from tsmfeat.workflows.splits import select_videos
 
@@ -130,11 +130,13 @@ def learn_weights(
         _refine(grade, listed, grades[:, column], column, np.random.default_rng([search.seed, 1, column]))
         for column in range(grades.shape[1])
     ]
-    held_out = _fuse_held_out(models, chosen, fusion, folds)
+    # Videos that are not annotated belong to no fold: theirs are the weights of all.
+    fused = [fuse(models, weights.tolist(), fusion) for weights in chosen]
+    held_out = pool_folds(fused, {name: fold + 1 for name, fold in folds.items()})
     return LearnedWeights(
         weights=tuple(chosen[0].tolist()),
         # Anew: where a weight is 0, the names, and with them the ranks of equal scores, may come in another order.
-        seen_score=judge.final_score(fuse(models, chosen[0].tolist(), fusion), truth),
+        seen_score=judge.final_score(fused[0], truth),
         held_out_score=judge.final_score(held_out, truth),
         equal_score=float(grades[0, 0]),
         single_scores=tuple(grades[1 : len(models) + 1, 0].tolist()) if len(models) > 1 else (float(grades[0, 0]),),
@@ -160,23 +162,6 @@ def _refine(grade: Grade, listed: Floats, grades: Floats, column: int, rng: np.r
         if found.max() > score:
             weights, score = near[int(found.argmax())], found.max()
     return weights
-
-
-def _fuse_held_out(
-    models: Sequence[Predictions], chosen: Sequence[Floats], fusion: FusionOptions, folds: Mapping[str, int]
-) -> Predictions:
-    """Fuse the videos of each fold by its own weights, and videos that are not annotated by those of all."""
-    names = fuse(models, None, fusion)
-    parts = []
-    for number, weights in enumerate(chosen):
-        fused = fuse(models, weights.tolist(), fusion)
-        mine = np.array([folds.get(name, -1) == number - 1 for name in fused.video_ids], bool)
-        found = fused.segments.take(mine[fused.segments.video])
-        places = {name: place for place, name in enumerate(names.video_ids)}
-        video = np.array([places[name] for name in fused.video_ids], np.int32)[found.video]
-        label = names.vocabulary.ids_of(fused.vocabulary.names)[found.label]
-        parts.append(Segments(video, label, found.start, found.end, found.score))
-    return Predictions(names.video_ids, names.vocabulary, Segments.concatenate(parts))
 
 
 def _measure_gains(

@@ -14,6 +14,7 @@ from tsmfeat.errors import ConfigurationError
 from tsmfeat.files import sha256_file
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.grading import Judge
+from tsmfeat.workflows.held_out import pool_folds
 from tsmfeat.workflows.scored_sources import list_paths
 from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat.workflows.tuning_bench import (
@@ -23,7 +24,6 @@ from tsmfeat.workflows.tuning_bench import (
     grade_folds,
     make_exam,
     make_predictor,
-    pool_held_out,
 )
 from tsmfeat.workflows.tuning_defaults import base_setting, default_values
 from tsmfeat.workflows.tuning_gain import measure_gain
@@ -103,7 +103,7 @@ def tune(
     searches = _search_all(space, predict, exam, options, progress)
     settings = [_setting_of(space, found.best) for found in (searches.overall, *searches.of_folds)]
     before, after = predict(space.base), predict(settings[0])
-    held_out = pool_held_out(predict, settings[1:], exam)
+    held_out = pool_folds([predict(setting) for setting in settings[1:]], exam.fold_of)
     held = measure_gain(before, held_out, exam, options.num_resamples, options.seed)
     judge = Judge(options.protocol, options.tiou_thresholds)
     is_kept = options.force or held.gain > 0

@@ -16,8 +16,6 @@ from tsmfeat.metrics.resampling import Population, resample_scores
 from tsmfeat.priors.folds import fold_videos
 from tsmfeat.values.annotations import NO_SCENE, Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
-from tsmfeat.values.segments import Segments
-from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.ensembles import fuse_sources
 from tsmfeat.workflows.tuning_settings import Setting
 from tsmfeat.workflows.video_priors import Source, tilt
@@ -72,6 +70,11 @@ class Exam:
     def num_folds(self) -> int:
         """Folds."""
         return int(self.fold.max()) + 1
+
+    @property
+    def fold_of(self) -> dict[str, int]:
+        """The fold of each video by its name."""
+        return dict(zip(self.truth.video_ids, self.fold.tolist(), strict=True))
 
     def without_folds(self) -> npt.NDArray[np.uint16]:
         """Return which videos count: all of them in the first row, those outside fold f in row f + 1."""
@@ -150,38 +153,6 @@ def grade_folds(predictions: Predictions, exam: Exam) -> Floats:
     protocol = protocol_named(exam.protocol)
     matching = match_predictions(predictions, exam.truth, protocol, exam.tiou_thresholds)
     return resample_scores(matching, Population.of(exam.truth), exam.without_folds(), protocol).final_score
-
-
-def pool_held_out(predict: Predict, settings: Sequence[Setting], exam: Exam) -> Predictions:
-    """Return what is predicted of every video with the setting that was chosen without its fold.
-
-    Parameters
-    ----------
-    predict
-        Of `make_predictor`.
-    settings
-        Of each fold.
-    exam
-        The folds.
-
-    Returns
-    -------
-    Predictions
-        Rows in the order they had: it decides between equal scores.
-    """
-    place_of = {name: place for place, name in enumerate(exam.truth.video_ids)}
-    rows, parts = [], []
-    actions: dict[str, int] = {}
-    for fold, setting in enumerate(settings):
-        found = predict(setting)
-        video = np.array([place_of[name] for name in found.video_ids], np.int32)
-        label = np.array([actions.setdefault(name, len(actions)) for name in found.vocabulary.names], np.int32)
-        mine = np.flatnonzero((exam.fold[video] == fold)[found.segments.video])
-        part = found.segments.take(mine)
-        rows.append(mine)
-        parts.append(replace(part, video=video[part.video], label=label[part.label]))
-    pooled = Segments.concatenate(parts).take(np.argsort(np.concatenate(rows), kind="stable"))
-    return Predictions(exam.truth.video_ids, Vocabulary(tuple(actions)), pooled)
 
 
 def _add_videos(truth: Annotations, video_ids: Sequence[str]) -> Annotations:
