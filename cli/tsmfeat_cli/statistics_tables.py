@@ -53,20 +53,21 @@ def _rivalry_lines(evaluation: "Evaluation", found: "Rivalry") -> list[str]:
         f"    95 % from {found.interval[0, place]:.4f} to {found.interval[1, place]:.4f}"
         for place in order
     ]
-    for name, test, adjusted in zip(found.names[1:], found.comparisons, found.adjusted_p_values, strict=True):
+    tests = zip(found.names[1:], found.comparisons, found.adjusted_p_values, found.are_distinguishable, strict=True)
+    for name, test, adjusted, is_apart in tests:
         several = f" (of {len(found.comparisons)} tests: {adjusted:.4f})" if len(found.comparisons) > 1 else ""
-        lines += ["", *_test_lines(f"{_short(found.names[0])} against {_short(name)}", test, several)]
+        verdict = f"{several}: {'distinguishable' if is_apart else 'not distinguishable on these videos'}"
+        lines += ["", *_test_lines(f"{_short(found.names[0])} against {_short(name)}", test, verdict)]
         lines += _class_lines(evaluation.classes, test)
     return lines
 
 
-def _test_lines(title: str, test: "Comparison", several: str) -> list[str]:
+def _test_lines(title: str, test: "Comparison", verdict: str) -> list[str]:
     low, high = test.interval
-    words = "distinguishable" if test.is_distinguishable else "not distinguishable on these videos"
     return [
         f"{title}:",
         f"  difference {test.difference:+.4f}, 95 % from {low:+.4f} to {high:+.4f}",
-        f"  p = {test.p_value:.4f}{several}: {words}",
+        f"  p = {test.p_value:.4f}{verdict}",
     ]
 
 

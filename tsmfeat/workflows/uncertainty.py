@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tsmfeat.metrics.bootstrap import Bootstrap, bootstrap_intervals
 from tsmfeat.metrics.diagnosis import Diagnosis, diagnose
-from tsmfeat.metrics.intervals import shifted_interval
+from tsmfeat.metrics.intervals import CONFIDENCE, shifted_interval
 from tsmfeat.metrics.matching import Matching, match_predictions
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.paired import Comparison, adjust_p_values, compare_samples
@@ -65,10 +65,16 @@ class Rivalry:
     comparisons: tuple[Comparison, ...]
     adjusted_p_values: tuple[float, ...]
 
+    @property
+    def are_distinguishable(self) -> tuple[bool, ...]:
+        """Whether each of the S - 1 differences leaves 0 out and its adjusted p-value is 0.05 at most."""
+        tests = zip(self.comparisons, self.adjusted_p_values, strict=True)
+        return tuple(test.is_distinguishable and p <= 1 - CONFIDENCE for test, p in tests)
+
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object; sources stand by falling score."""
         order = np.argsort(-self.final_score, kind="stable")
-        tests = zip(self.names[1:], self.comparisons, self.adjusted_p_values, strict=True)
+        tests = zip(self.names[1:], self.comparisons, self.adjusted_p_values, self.are_distinguishable, strict=True)
         return {
             "num_resamples": self.num_resamples,
             "seed": self.seed,
@@ -80,7 +86,10 @@ class Rivalry:
                 }
                 for place in order
             ],
-            "against": [{"source": name, **test.to_dict(), "adjusted_p_value": p} for name, test, p in tests],
+            "against": [
+                {"source": name, **test.to_dict(), "adjusted_p_value": p, "is_distinguishable": apart}
+                for name, test, p, apart in tests
+            ],
         }
 
 
