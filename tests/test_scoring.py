@@ -34,6 +34,7 @@ from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.average_precision import evaluate
+from tsmfeat.priors.options import PriorOptions
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.options import FitOptions
@@ -381,7 +382,47 @@ def test_predictions_outside_the_evaluated_videos_are_warned_of(tmp_path):
     assert (
         "16 of 32 predictions lie in 4 videos that are not evaluated, such as 'video 12'" in progress.of("warn")[0][1]
     )
+    assert "4 of the videos are of another subset" in progress.of("warn")[0][1]
     assert report.evaluation.final_score < 1.0
+
+
+def test_options_without_a_say_are_told(tmp_path):
+    gt = write_database(tmp_path / "gt.json", make_database())
+    found = write_predictions_file(tmp_path / "found.json", perfect_results(make_database()))
+    progress = Recorder()
+    score(found, gt, options=TESTING, progress=progress)
+    assert not [text for _, text in progress.of("note") if "no say" in text]
+    options = replace(
+        TESTING,
+        localization=LocalizationOptions(threshold=0.3, class_thresholds=(("walk", 0.4),)),
+        prior=PriorOptions(gamma=0.5),
+        frame_step_seconds=0.5,
+        weights="learned",
+    )
+    score(found, gt, options=options, progress=progress)
+    said = "\n".join(text for _, text in progress.of("note"))
+    for option in ("--threshold", "--class-threshold", "--gamma", "--frame-step", "--weights learned", "localisation"):
+        assert f"{option} has no say" in said or f"{option} have no say" in said
+    progress = Recorder()
+    useful = replace(options, localization=LocalizationOptions("threshold", 0.3), measures=("frames",))
+    score(found, gt, options=replace(useful, weights="equal", prior=PriorOptions()), progress=progress)
+    assert [text for _, text in progress.of("note") if "no say" in text] == [
+        "options of localisation have no say on prediction files: their segments are made already"
+    ]
+
+
+def test_ids_that_are_spelled_differently_are_shown_beside_each_other(tmp_path):
+    results = {f"v_{name}": found for name, found in perfect_results(make_database()).items()}
+    gt, found = (
+        write_database(tmp_path / "gt.json", make_database()),
+        write_predictions_file(tmp_path / "f.json", results),
+    )
+    progress = Recorder()
+    assert score(found, gt, options=TESTING, progress=progress).evaluation.final_score == 0.0
+    assert (
+        "such as 'v_video 16': each counts as a false positive; the evaluated videos are called 'video 16'"
+        in (progress.of("warn")[0][1])
+    )
 
 
 def test_unknown_classes_are_ignored_with_a_warning_or_refused_when_strict(tmp_path):

@@ -1,5 +1,7 @@
 """Whether predictions and annotations speak of the same classes and videos."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tsmfeat.errors import InputError, SpecMismatchError, did_you_mean
@@ -60,7 +62,7 @@ def _some(names: list[str]) -> str:
 
 
 def warn_of_rows(predictions: Predictions, truth: Annotations, progress: Progress, *, forgives: bool = False) -> None:
-    """Tell of rows that were dropped, and of predictions in videos that are not evaluated.
+    """Tell of rows that were dropped, and of ambiguous segments.
 
     Parameters
     ----------
@@ -79,11 +81,46 @@ def warn_of_rows(predictions: Predictions, truth: Annotations, progress: Progres
     if truth.num_ambiguous:
         use = "predictions there are forgiven" if forgives else "they were left out (the protocols thumos14-* use them)"
         progress.warn(f"{truth.num_ambiguous} annotated segments are ambiguous: {use}")
+
+
+def warn_of_videos(
+    predictions: Predictions, truth: Annotations, annotated: Sequence[str], progress: Progress, source: str = ""
+) -> None:
+    """Tell of predictions in videos that are not evaluated, and how to do without them.
+
+    Parameters
+    ----------
+    predictions, truth
+        What is evaluated, and on which videos.
+    annotated
+        The videos of all subsets.
+    progress
+        Told.
+    source
+        The predictions' place, for the message; empty: there is but one.
+    """
     evaluated = set(truth.video_ids)
     outside = np.array([video_id not in evaluated for video_id in predictions.video_ids], bool)
-    if count := int(outside[predictions.segments.video].sum()):
-        first = next(video_id for video_id in predictions.video_ids if video_id not in evaluated)
-        progress.warn(
-            f"{count} of {len(predictions.segments)} predictions lie in {int(outside.sum())} videos that are not "
-            f"evaluated, such as {first!r}: each counts as a false positive"
+    count = int(outside[predictions.segments.video].sum())
+    if not count:
+        return
+    names = [video_id for video_id, out in zip(predictions.video_ids, outside, strict=True) if out]
+    progress.warn(
+        f"{source + ': ' if source else ''}{count} of {len(predictions.segments)} predictions lie in "
+        f"{_count_videos(names)} not evaluated, such as {names[0]!r}: each counts as a false positive"
+        + _advise(names, truth, set(annotated), all_outside=bool(outside.all()))
+    )
+
+
+def _count_videos(names: list[str]) -> str:
+    return "1 video that is" if len(names) == 1 else f"{len(names)} videos that are"
+
+
+def _advise(names: list[str], truth: Annotations, annotated: set[str], *, all_outside: bool) -> str:
+    if num_others := sum(name in annotated for name in names):
+        return (
+            f"; {num_others} of the videos are of another subset: to leave them out, score the heads or their interval "
+            "scores, or a file of this subset's videos only"
         )
+    # Nothing in common is a matter of spelling ("v_" before the id, a suffix) or of another data set.
+    return f"; the evaluated videos are called {_some(list(truth.video_ids))}" if all_outside else ""

@@ -16,7 +16,7 @@ from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress, Silence
-from tsmfeat.workflows.agreement import warn_of_rows
+from tsmfeat.workflows.agreement import warn_of_rows, warn_of_videos
 from tsmfeat.workflows.ensembles import (
     fuse_sources,
     load_checkpoints,
@@ -27,6 +27,7 @@ from tsmfeat.workflows.gamma_choice import PriorReport, require_one_choice, weig
 from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_weights
 from tsmfeat.workflows.measures import Measured, take_measures
+from tsmfeat.workflows.options_in_vain import changes_localization, list_vain
 from tsmfeat.workflows.protocol_comparison import Evaluations, evaluate_others, tied_map_range, warn_of_preset
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scored_sources import list_paths, match_priors, read_sources, reader_rule
@@ -169,6 +170,8 @@ def score(
     _require_combinable(paths, options)
     record = protocol_named(options.protocol)
     warn_of_preset(options, progress)
+    for note in list_vain(options, len(paths)):
+        progress.note(note)
     clock = dict.fromkeys(SCORE_PARTS, 0.0)
     with timed(clock, "annotations"):
         classes = as_class_list(options.classes or None)
@@ -184,6 +187,8 @@ def score(
     named = weigh_sources(paths, checkpoints, "equal" if options.weights == "learned" else options.weights)
     with timed(clock, "predictions"):
         listed = read_sources(everyone, checkpoints, list_paths(features), truth, options, progress)
+    if not any(isinstance(source, IntervalScores) for source in listed) and changes_localization(options):
+        progress.note("options of localisation have no say on prediction files: their segments are made already")
     own, rivals = listed[: len(paths)], listed[len(paths) :]
     if view.bins is not None and len(paths) > 1:
         own = join_sources(paths, own)
@@ -213,6 +218,7 @@ def score(
     judge = Judge(options.protocol, options.tiou_thresholds)
     predictions, prior = weigh_by_prior(predictions_at, truth, options.prior, final_score)
     warn_of_rows(predictions, truth, progress, forgives=record.ambiguous == "forgive")
+    warn_of_videos(predictions, truth, everything.video_ids, progress)
     with timed(clock, "evaluate"):
         seen = view_predictions(predictions, view)
         evaluation = evaluate(seen.predictions, view.annotations, record, options.tiou_thresholds)
@@ -260,6 +266,10 @@ def _learn(
         return None
     judge = Judge(options.protocol, options.tiou_thresholds)
     learned = learn_weights(models, truth, options.fusion, judge, options.search)
+    progress.warn(
+        f"the weights were learned on the very videos they are scored on: {learned.seen_score:.4f} is optimistic; "
+        f"on held-out videos {learned.held_out_score:.4f}"
+    )
     warn_of_weights(learned, progress)
     return learned
 

@@ -8,7 +8,9 @@ from tsmfeat.formats.classes import as_class_list
 from tsmfeat.formats.interval_scores import holds_interval_scores
 from tsmfeat.formats.reading import read_annotations
 from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress
+from tsmfeat.workflows.agreement import warn_of_videos
 from tsmfeat.workflows.ensembles import load_checkpoints
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scored_sources import match_priors, read_sources, reader_rule
@@ -47,7 +49,8 @@ def read_material(
     options
         Subset, protocol, prior, classes and strictness.
     progress
-        Warned of heads, since only who fitted them knows whether these videos were held out.
+        Warned of heads, since only who fitted them knows whether these videos were held out, and of predictions in
+        videos that are not evaluated.
 
     Raises
     ------
@@ -64,10 +67,14 @@ def read_material(
         protocol=options.protocol, subset=options.subset, strict=options.strict, classes=options.classes
     )
     rule, classes = reader_rule(reading), as_class_list(options.classes or None)
-    truth = choose_subset(read_annotations(annotations, rule, classes), options.subset)
+    everything = read_annotations(annotations, rule, classes)
+    truth = choose_subset(everything, options.subset)
     given, checkpoints = read_prior(options.prior, progress), load_checkpoints(paths)
     for path in checkpoints:
         progress.warn(f"{path}: heads; on videos they were fitted on or selected by, what they say is not out of fold")
     sources = read_sources(paths, checkpoints, features, truth, reading, progress)
+    for path, source in zip(paths, sources, strict=True):
+        if isinstance(source, Predictions):
+            warn_of_videos(source, truth, everything.video_ids, progress, path)
     priors = [] if given is None else match_priors(given, paths, sources, checkpoints, progress)
     return truth, Material(tuple(sources), tuple(priors))
