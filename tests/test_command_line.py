@@ -112,7 +112,8 @@ def test_a_number_that_is_none_is_refused():
         (["--tiou", "0.5,"], "--tiou '0.5,': not a comma list of numbers", "for example --tiou 0.5,0.75"),
         (["--tiou", "50"], "tIoU threshold 50.0", "50 % is 0.5"),
         (["--localize", "argmx"], "localize 'argmx' is not one of", "did you mean 'argmax'?"),
-        (["--weights", "eqal"], "--weights 'eqal'", "for example --weights 0.5,0.75"),
+        (["--weights", "eqal"], "--weights 'eqal': neither equal, validation, learned nor", "did you mean 'equal'?"),
+        (["--weights", "1;2"], "--weights '1;2': neither", "for example --weights 0.6,0.4"),
         (["--protocol", "papr"], "unknown protocol 'papr'", "did you mean 'paper'?"),
         (["--subset", "tst"], "subset 'tst' does not occur", "did you mean 'test'?"),
     ],
@@ -184,6 +185,13 @@ def test_the_file_itself_can_be_named_in_the_environment(tmp_path):
 @pytest.mark.parametrize("value", ["[0.1, 0.2]", '"0.1,0.2"'])
 def test_a_list_may_be_written_as_one(tmp_path, value):
     assert thresholds("--config", write_config(tmp_path, f"[score]\ntiou = {value}\n")) == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("value", ['["walk=0.4"]', '"walk=0.4"', "{walk = 0.4}"])
+def test_one_of_several_may_be_written_alone_or_as_a_table(tmp_path, value):
+    config = write_config(tmp_path, f"[score]\nclass-threshold = {value}\nlocalize = 'threshold'\n")
+    done = call(*SCORE, "--config", config, "--json")
+    assert json.loads(done.stdout)["options"]["localization"]["class_thresholds"] == [["walk", 0.4]]
 
 
 def test_the_file_speaks_of_flags_names_with_dashes_and_required_options(tmp_path):

@@ -204,7 +204,7 @@ def test_files_are_left_in_a_folder(tmp_path):
 
 def test_several_sources_are_fused_and_their_weights_shown(tmp_path):
     done = call("score", GOLDEN_SCORE[1], *GOLDEN_SCORE[1:], "--weights", "3,1")
-    assert f"fused: 0.750 x {GOLDEN_SCORE[1]}, 0.250 x {GOLDEN_SCORE[1]}" in done.stdout
+    assert f"fused:\n  0.750 x {GOLDEN_SCORE[1]}\n  0.250 x {GOLDEN_SCORE[1]}\n" in done.stdout
 
 
 def test_warnings_stay_when_quiet_and_data_stays_clean(tmp_path):

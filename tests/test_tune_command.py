@@ -135,6 +135,7 @@ def test_people_see_three_scores_and_what_the_folds_chose(task, tmp_path):
     assert "best with" in call(*words, "-v").stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert f"tsmfeat score {paths[0]} --config {out} --annotations {gt}" in done.stderr
+    assert "tables for --config of score, fuse and predict" in done.stderr
     assert found["settings_per_minute"] > 0
     tables = tomllib.loads(out.read_text())
     assert set(tables) == {"score", "predict", "fuse"}
@@ -154,6 +155,23 @@ def test_no_gain_is_said_plainly(tmp_path):
     assert "no gain that would hold" in done.stdout
     assert "holds the defaults (--force)" in done.stderr
     assert tomllib.loads(out.read_text())["score"]["max-gap"] == 0
+
+
+def test_predictions_of_other_subsets_are_warned_of_and_the_next_command_names_the_subset(tmp_path):
+    labels = make_task(6, 24)
+    model = score_intervals(labels, 0.4)
+    gt, _ = write_task(tmp_path, labels, model)
+    content = json.loads(gt.read_text())
+    content["database"]["video 00"]["subset"] = "training"
+    gt.write_text(json.dumps(content))
+    write_predictions(localize(model), tmp_path / "found.json")
+    subset = content["database"]["video 01"]["subset"]
+    words = ("--annotations", gt, "--subset", subset, "-o", tmp_path / "tuned.toml")
+    done = call("tune", "--predictions", tmp_path / "found.json", *words, *FEW)
+    assert "found.json: " in done.stderr
+    assert "1 video that is not evaluated, such as 'video 00': each counts as a false positive; 1 of" in done.stderr
+    assert f"--subset {subset}" in done.stderr
+    assert "tables for --config of score and fuse" in done.stderr
 
 
 def test_nothing_to_tune_is_a_usage_error(tmp_path):

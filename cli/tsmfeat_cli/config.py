@@ -58,6 +58,10 @@ def _as_typed(value: Any, param: Any) -> Any:  # noqa: ANN401
     several = getattr(param, "multiple", False) or param.nargs != 1
     if isinstance(value, list) and not several:
         return ",".join(str(item) for item in value)
+    if several and isinstance(value, dict):
+        return [f"{name}={item}" for name, item in value.items()]
+    if several and not isinstance(value, list):
+        return [value]
     if isinstance(value, bool) and not getattr(param, "is_flag", False):
         return switch_word(value)
     return value

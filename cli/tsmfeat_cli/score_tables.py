@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tsmfeat_cli.diagnosis_tables import describe_diagnosis
 from tsmfeat_cli.measure_tables import describe_measures
 from tsmfeat_cli.protocol_tables import describe_comparison
-from tsmfeat_cli.statistics_tables import describe_uncertainty
+from tsmfeat_cli.statistics_tables import describe_uncertainty, shorten, wrap_lines
 
 if TYPE_CHECKING:
     from tsmfeat.workflows.gamma_choice import PriorReport
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tsmfeat.workflows.scoring import ScoreReport
 
 _LEAST_WIDTH = 12
+_SINGLE = "best single source"
 
 
 def describe_scores(report: "ScoreReport", per_class: bool) -> str:
@@ -41,10 +42,9 @@ def describe_scores(report: "ScoreReport", per_class: bool) -> str:
         in_order, reversed_order = report.tied_map_range
         lines.append(f"ties: {in_order:.4f} in file order, {reversed_order:.4f} reversed")
     if report.prior is not None:
-        lines.append(describe_prior(report.prior))
+        lines += wrap_lines(describe_prior(report.prior))
     if len(report.sources) > 1:
-        weighted = zip(report.sources, report.weights, strict=True)
-        lines.append("fused: " + ", ".join(f"{weight:.3f} x {source}" for source, weight in weighted))
+        lines += ["fused:", *_list_weights(report.weights, report.sources)]
     if report.learned is not None:
         lines += describe_learning(report.learned, report.sources)
     if report.fusions:
@@ -82,26 +82,34 @@ def describe_learning(learned: "LearnedWeights", sources: Sequence[str]) -> list
         What the weights belong to.
     """
     best, num_gained = max(learned.single_scores), sum(gain > 0 for gain in learned.fold_gains)
-    weighted = ", ".join(f"{weight:.3f} x {source}" for weight, source in zip(learned.weights, sources, strict=True))
     return [
-        f"learned weights: {weighted} ({learned.num_candidates:,} candidates, {learned.seconds:.1f} s)",
+        f"learned weights: {learned.num_candidates:,} candidates, {learned.seconds:.1f} s",
+        *_list_weights(learned.weights, sources),
         f"  on the videos that chose them {learned.seen_score:.4f}: optimistic",
         f"  on held-out videos ({len(learned.fold_weights)} folds) {learned.held_out_score:.4f}, "
         f"{learned.held_out_score - learned.equal_score:+.4f} against equal weights ({learned.equal_score:.4f})",
         f"  better than equal weights in {num_gained} of {len(learned.fold_gains)} folds, "
         f"{learned.mean_fold_gain:+.4f} on average within a fold",
-        f"  the best source alone, {sources[learned.single_scores.index(best)]}: {best:.4f}",
+        f"  the best source alone, by the same rule: {best:.4f}, {shorten(sources[learned.single_scores.index(best)])}",
     ]
 
 
+def _list_weights(weights: Sequence[float], sources: Sequence[str]) -> list[str]:
+    # A line each: paths are long, and broken ones cannot be copied.
+    return [f"  {weight:.3f} x {source}" for weight, source in zip(weights, sources, strict=True)]
+
+
 def _fusion_table(report: "ScoreReport") -> list[str]:
-    width = max(len(found.name) for found in report.fusions) + 2
+    # The first is a source as it is, called by its path: it has a line of its own.
+    single, *fused = report.fusions
+    rows = [(_SINGLE, single), *((one.name, one) for one in fused)]
+    width = max(len(name) for name, _ in rows) + 1
     heads = [*(f"{threshold:g}" for threshold in report.evaluation.tiou_thresholds), "final", "segments"]
-    lines = [f"{'fusion':<{width}}" + "".join(f"{head:>9}" for head in heads)]
-    for found in report.fusions:
-        values = "".join(f"{value:9.4f}" for value in [*found.map, found.final_score])
-        lines.append(f"{found.name:<{width}}{values}{found.num_segments:9,}")
-    return lines
+    lines = [f"{'fusion':<{width}}" + "".join(f"{head:>7}" for head in heads[:-1]) + f"{heads[-1]:>9}"]
+    for name, found in rows:
+        values = "".join(f"{value:7.4f}" for value in [*found.map, found.final_score])
+        lines.append(f"{name:<{width}}{values}{found.num_segments:9,}")
+    return [*lines, *wrap_lines(f"{single.name}, as it is")]
 
 
 def _unit_lines(report: "ScoreReport") -> list[str]:

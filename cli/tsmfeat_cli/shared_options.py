@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tsmfeat.errors import ConfigurationError
+from tsmfeat.errors import ConfigurationError, did_you_mean
 from tsmfeat.fusion.options import FUSIONS, MISSING, UNIONS
 from tsmfeat.localization.options import LOCALIZE, SEGMENT_SCORES, SMOOTHINGS, TAILS
 from tsmfeat.priors.options import AUTO, SCENES
@@ -190,12 +190,24 @@ def parse_gamma(text: str) -> float | str:
 def parse_weights(text: str) -> str | tuple[float, ...]:
     """Return the name of a weighting, or the numbers of a comma list.
 
+    Raises
+    ------
+    ConfigurationError
+        Neither.
+
     Examples
     --------
     >>> parse_weights("equal"), parse_weights("3,1")
     ('equal', (3.0, 1.0))
     """
-    return text if text in WEIGHTINGS else parse_numbers(text, "--weights")
+    if text in WEIGHTINGS:
+        return text
+    try:
+        return parse_numbers(text, "--weights")
+    except ConfigurationError:
+        known = ", ".join(WEIGHTINGS)
+        hint = did_you_mean(text, WEIGHTINGS) or "for example --weights 0.6,0.4"
+        raise ConfigurationError(f"--weights {text!r}: neither {known} nor a comma list of numbers", hint) from None
 
 
 def parse_threshold(text: str) -> float | tuple[float, ...]:

@@ -49,7 +49,7 @@ def _rivalry_lines(evaluation: "Evaluation", found: "Rivalry") -> list[str]:
     lines = [f"{found.num_resamples:,} resamples of the same videos for all, seed {found.seed}:"]
     order = sorted(range(len(found.names)), key=lambda place: -found.final_score[place])
     lines += [
-        f"{_short(found.names[place]):<{_NAME_WIDTH}}{found.final_score[place]:10.4f}"
+        f"{shorten(found.names[place]):<{_NAME_WIDTH}}{found.final_score[place]:10.4f}"
         f"    95 % from {found.interval[0, place]:.4f} to {found.interval[1, place]:.4f}"
         for place in order
     ]
@@ -57,7 +57,7 @@ def _rivalry_lines(evaluation: "Evaluation", found: "Rivalry") -> list[str]:
     for name, test, adjusted, is_apart in tests:
         several = f" (of {len(found.comparisons)} tests: {adjusted:.4f})" if len(found.comparisons) > 1 else ""
         verdict = f"{several}: {'distinguishable' if is_apart else 'not distinguishable on these videos'}"
-        lines += ["", *_test_lines(f"{_short(found.names[0])} against {_short(name)}", test, verdict)]
+        lines += ["", *_test_lines(f"{shorten(found.names[0])} against {shorten(name)}", test, verdict)]
         lines += _class_lines(evaluation.classes, test)
     return lines
 
@@ -94,7 +94,7 @@ def _split_lines(found: "SplitBootstrap", names: Sequence[str]) -> list[str]:
         low, high = found.interval[:, place]
         best, worst = found.rank_interval[:, place]
         lines.append(
-            f"{letter} {_short(name):<{_NAME_WIDTH}}{found.final_score[place]:10.4f}  {low:.4f} to {high:.4f}   "
+            f"{letter} {shorten(name):<{_NAME_WIDTH}}{found.final_score[place]:10.4f}  {low:.4f} to {high:.4f}   "
             f"{found.first_share[place]:6.1%}{f'{best:.0f}-{worst:.0f}':>8}"
         )
     if len(names) > 1:
@@ -135,7 +135,8 @@ def _letter(place: int) -> str:
     return chr(ord("A") + place) if place < 26 else str(place + 1)
 
 
-def _short(name: str) -> str:
+def shorten(name: str) -> str:
+    """Return a name that fits its column: of a longer one, the end."""
     return name if len(name) <= _NAME_WIDTH else "..." + name[3 - _NAME_WIDTH :]
 
 

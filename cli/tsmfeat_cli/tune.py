@@ -1,6 +1,7 @@
 """`tsmfeat tune`: out-of-fold scores or predictions → the post-processing that serves best, as a TOML file."""
 
 import json
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,5 +115,11 @@ def _summarize(report: "TuneReport", annotations: Path, progress: TerminalProgre
     )
     if report.out:
         words = ["score", *report.sources, "--config", report.out, "--annotations", annotations]
-        progress.note(f"{report.out}: tables for --config of score, predict and fuse")
+        words += ["--subset", report.options.subset] if report.options.subset else []
+        progress.note(f"{report.out}: tables for --config of {_list_tables(Path(report.out))}")
         progress.note("next, on other videos: " + command_line(*words))
+
+
+def _list_tables(path: Path) -> str:
+    *others, last = tomllib.loads(path.read_text(encoding="utf-8"))
+    return f"{', '.join(others)} and {last}" if others else last
