@@ -413,10 +413,8 @@ def test_options_without_a_say_are_told(tmp_path):
 
 def test_ids_that_are_spelled_differently_are_shown_beside_each_other(tmp_path):
     results = {f"v_{name}": found for name, found in perfect_results(make_database()).items()}
-    gt, found = (
-        write_database(tmp_path / "gt.json", make_database()),
-        write_predictions_file(tmp_path / "f.json", results),
-    )
+    gt = write_database(tmp_path / "gt.json", make_database())
+    found = write_predictions_file(tmp_path / "found.json", results)
     progress = Recorder()
     assert score(found, gt, options=TESTING, progress=progress).evaluation.final_score == 0.0
     assert (
