@@ -126,7 +126,7 @@ def match_predictions(
 
     Notes
     -----
-    Beside its arguments it takes about 90 bytes a prediction at its peak, and its result 45.
+    Beside its arguments it takes about 50 bytes a prediction at its peak (8 million: 49), 21 of them in its result.
     """
     thresholds = require_thresholds(protocol.tiou_thresholds if tiou_thresholds is None else tiou_thresholds)
     return match_ranked(rank_predictions(predictions, annotations, protocol), protocol, thresholds.tolist())
