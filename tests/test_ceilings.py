@@ -24,7 +24,7 @@ from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows import ceilings
 from tsmfeat.workflows.ceilings import measure_ceilings
 from tsmfeat.workflows.score_options import CeilingOptions
-from tsmfeat.workflows.transitions import learn_transitions, localize_with_transitions
+from tsmfeat.workflows.transitions import learn_transitions, localize_with_transitions, read_transitions
 from tsmfeat_cli.main import app
 
 THRESHOLDS = (0.5, 0.75, 0.95)
@@ -250,6 +250,6 @@ def test_annotations_for_transitions_are_those_of_the_training_subset(tmp_path):
     options = LocalizationOptions(smooth="viterbi:0.1")
     training = annotations_of([("a", "run", 0.0, 8.0), ("a", "eat", 8.0, 16.0)])
     expected = localize(scores, options, learn_transitions(training, names, 1.0)).segments
-    found = localize_with_transitions(scores, options, path).segments
+    found = localize_with_transitions(scores, options, read_transitions(path)).segments
     assert found.label.tolist() == expected.label.tolist()
     assert localize_with_transitions(scores, options).segments.label.tolist() == [0]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tsmfeat.metrics.proposals import AverageRecall
     from tsmfeat.metrics.recall import TopRecall
     from tsmfeat.metrics.segmentation import SegmentationScores
-    from tsmfeat.workflows.scoring import ScoreReport
+    from tsmfeat.workflows.score_report import ScoreReport
 
 _WIDTH = 14
 

@@ -8,7 +8,7 @@ from tsmfeat.metrics.protocols import PROTOCOLS, Protocol
 
 if TYPE_CHECKING:
     from tsmfeat.metrics.average_precision import Evaluation
-    from tsmfeat.workflows.scoring import ScoreReport
+    from tsmfeat.workflows.score_report import ScoreReport
 
 _WIDTH = 79
 _NAME = 15

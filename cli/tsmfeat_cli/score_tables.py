@@ -11,7 +11,7 @@ from tsmfeat_cli.statistics_tables import describe_uncertainty, shorten, wrap_li
 if TYPE_CHECKING:
     from tsmfeat.workflows.gamma_choice import PriorReport
     from tsmfeat.workflows.learning import LearnedWeights
-    from tsmfeat.workflows.scoring import ScoreReport
+    from tsmfeat.workflows.score_report import ScoreReport
 
 _LEAST_WIDTH = 12
 _SINGLE = "best single source"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tsmfeat.metrics.bootstrap import Bootstrap
     from tsmfeat.metrics.paired import Comparison
     from tsmfeat.metrics.shakeup import SplitBootstrap
-    from tsmfeat.workflows.scoring import ScoreReport
+    from tsmfeat.workflows.score_report import ScoreReport
     from tsmfeat.workflows.uncertainty import Rivalry
 
 _WIDTH = 80

@@ -1,6 +1,7 @@
 """Whether predictions and annotations speak of the same classes and videos."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -59,6 +60,28 @@ def check_classes(
 
 def _some(names: list[str]) -> str:
     return ", ".join(repr(name) for name in names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
+
+
+def warn_of_seen_videos(seen_ids: Collection[str], truth: Annotations, path: str | Path, progress: Progress) -> None:
+    """Tell of videos that are scored though something that bears on the score was learned from their annotations.
+
+    Parameters
+    ----------
+    seen_ids
+        Videos that it was learned from.
+    truth
+        The videos that are scored.
+    path
+        What was learned from.
+    progress
+        Told.
+    """
+    seen = set(seen_ids).intersection(truth.video_ids)
+    if seen:
+        progress.warn(
+            f"{path}: learned from {len(seen):,} of the {len(truth.video_ids):,} videos that are scored, such as "
+            f"{min(seen)!r}: the score is optimistic"
+        )
 
 
 def warn_of_rows(predictions: Predictions, truth: Annotations, progress: Progress, *, forgives: bool = False) -> None:

@@ -18,7 +18,7 @@ from tsmfeat.priors.tilting import tilt_segments
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
-from tsmfeat.workflows.agreement import check_classes
+from tsmfeat.workflows.agreement import check_classes, warn_of_seen_videos
 from tsmfeat.workflows.ensembles import weigh_sources
 from tsmfeat.workflows.gamma_choice import PriorReport, require_one_choice, weigh_by_prior
 from tsmfeat.workflows.grading import Judge, leave_out
@@ -26,6 +26,7 @@ from tsmfeat.workflows.kinds import KIND_NAMES, recognize
 from tsmfeat.workflows.learning import LearnedWeights, learn_weights, warn_of_weights
 from tsmfeat.workflows.prediction_files import require_prediction_output, write_prediction_file
 from tsmfeat.workflows.score_options import FuseOptions
+from tsmfeat.workflows.scored_sources import list_paths
 from tsmfeat.workflows.splits import choose_subset
 from tsmfeat.workflows.video_priors import match_prior, read_prior
 
@@ -119,7 +120,7 @@ def fuse(
     """
     began = time.monotonic()
     options, out = options or FuseOptions(), Path(out)
-    paths = [str(sources)] if isinstance(sources, str | Path) else [str(path) for path in sources]
+    paths = list_paths(sources)
     _require_sources(paths, out)
     require_prediction_output(out)
     _require_truth(options, annotations)
@@ -130,7 +131,7 @@ def fuse(
     if truth is not None:
         for path, model in zip(paths, models, strict=True):
             check_classes(model, truth, path, must_share=True, strict=options.strict, progress=progress)
-    models_at = _prepare_prior(models, paths, options, progress)
+    models_at = _prepare_prior(models, paths, truth, options, progress)
     learned = None
     if options.weights == "learned" and truth is not None and len(models) > 1:
         learned = _learn(models_at(options.prior.fixed_gamma), truth, options, progress)
@@ -173,16 +174,22 @@ def _require_truth(options: FuseOptions, annotations: str | Path | None) -> None
 def _read_truth(annotations: str | Path, options: FuseOptions) -> Annotations:
     rule: Invalid = "error" if options.strict else protocol_named(options.protocol).invalid
     truth = read_annotations(annotations, rule, as_class_list(options.classes or None))
-    return choose_subset(truth, options.subset)
+    return choose_subset(truth, options.subset, protocol_named(options.protocol).subset)
 
 
 def _prepare_prior(
-    models: Sequence[Predictions], paths: Sequence[str], options: FuseOptions, progress: Progress
+    models: Sequence[Predictions],
+    paths: Sequence[str],
+    truth: Annotations | None,
+    options: FuseOptions,
+    progress: Progress,
 ) -> Callable[[float], list[Predictions]]:
     """Return what gives the models with a prior of some strength laid on them."""
     given = read_prior(options.prior, progress)
     if given is None:
         return lambda _: list(models)
+    if truth is not None:
+        warn_of_seen_videos(given.counted_ids, truth, options.prior.prior_annotations, progress)
     priors = [match_prior(given, model, None, path, progress) for path, model in zip(paths, models, strict=True)]
     return lambda gamma: list(map(tilt_segments, models, priors, repeat(gamma)))
 

@@ -29,7 +29,7 @@ from tsmfeat.workflows.prediction_files import (
     require_prediction_output,
     write_prediction_file,
 )
-from tsmfeat.workflows.transitions import localize_with_transitions
+from tsmfeat.workflows.transitions import localize_with_transitions, read_transitions
 from tsmfeat.workflows.video_priors import GivenPrior, match_prior, read_prior, require_scene_prior
 
 _SILENCE = Silence()
@@ -203,7 +203,7 @@ def _run_heads(heads: _HeadsUsed, opened: OpenedFeatures, options: PredictOption
     stored = frozenset(video_id for store in used for video_id in store.video_ids)
     asked_for = tuple(video_id for video_id in opened.video_ids if video_id in stored)
     video_ids = _choose_videos(used, options.video_ids or asked_for)
-    listed = []
+    listed, transitions = [], read_transitions(options.transitions)
     for place, path in enumerate(heads.paths):
         checkpoint = heads.checkpoints[path]
         scores = score_stored_videos(checkpoint, store_of[path], video_ids, progress)
@@ -212,7 +212,7 @@ def _run_heads(heads: _HeadsUsed, opened: OpenedFeatures, options: PredictOption
         if heads.prior is not None:
             prior = match_prior(heads.prior, scores, recorded_counts(path, heads.checkpoints), path, progress)
             scores = tilt_intervals(scores, prior, float(options.prior.gamma))
-        listed.append(localize_with_transitions(scores, options.localization, options.transitions))
+        listed.append(localize_with_transitions(scores, options.localization, transitions))
     return fuse_sources(listed, heads.weights, options.fusion)
 
 

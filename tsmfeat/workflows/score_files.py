@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tsmfeat.files import make_folder, write_text
 from tsmfeat.formats.activitynet import write_predictions
-from tsmfeat.workflows.scoring import ScoreReport
+from tsmfeat.workflows.score_report import ScoreReport
 
 SCORE_FILES = ("scores.json", "predictions.json", "per_class.csv")
 

@@ -18,8 +18,24 @@ from tsmfeat.workflows.grids import annotated_offsets
 from tsmfeat.workflows.splits import choose_training_subset
 
 
+def read_transitions(path: str | Path) -> Annotations | None:
+    """Return the annotations that costs of changing the label are learned from.
+
+    Parameters
+    ----------
+    path
+        Annotations of any known format: their training subset where one is called so, else all; empty: none.
+
+    Raises
+    ------
+    TsmfeatError
+        They cannot be read.
+    """
+    return choose_training_subset(read_annotations(path), "") if path else None
+
+
 def localize_with_transitions(
-    scores: IntervalScores, options: LocalizationOptions, transitions: str | Path = ""
+    scores: IntervalScores, options: LocalizationOptions, transitions: Annotations | None = None
 ) -> Predictions:
     """Localise, with what changes of label cost by annotations.
 
@@ -30,8 +46,7 @@ def localize_with_transitions(
     options
         The rules.
     transitions
-        Annotations of any known format: their training subset where one is called so, else all; empty: every change
-        costs the same.
+        Of `read_transitions`; None: every change costs the same.
 
     Returns
     -------
@@ -41,13 +56,10 @@ def localize_with_transitions(
     ------
     ConfigurationError
         Annotations, and a smoothing other than ``viterbi``.
-    TsmfeatError
-        The annotations cannot be read.
     """
-    if not transitions:
+    if transitions is None:
         return localize(scores, options)
-    truth = choose_training_subset(read_annotations(transitions), "")
-    return localize(scores, options, learn_transitions(truth, scores.vocabulary, scores.step_seconds))
+    return localize(scores, options, learn_transitions(transitions, scores.vocabulary, scores.step_seconds))
 
 
 def learn_transitions(truth: Annotations, vocabulary: Vocabulary, step_seconds: float) -> npt.NDArray[np.float64]:

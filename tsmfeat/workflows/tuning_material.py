@@ -7,10 +7,11 @@ from tsmfeat.errors import ConfigurationError
 from tsmfeat.formats.classes import as_class_list
 from tsmfeat.formats.interval_scores import holds_interval_scores
 from tsmfeat.formats.reading import read_annotations
+from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress
-from tsmfeat.workflows.agreement import warn_of_videos
+from tsmfeat.workflows.agreement import warn_of_seen_videos, warn_of_videos
 from tsmfeat.workflows.ensembles import load_checkpoints
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scored_sources import match_priors, read_sources, reader_rule
@@ -68,7 +69,7 @@ def read_material(
     )
     rule, classes = reader_rule(reading), as_class_list(options.classes or None)
     everything = read_annotations(annotations, rule, classes)
-    truth = choose_subset(everything, options.subset)
+    truth = choose_subset(everything, options.subset, protocol_named(options.protocol).subset)
     given, checkpoints = read_prior(options.prior, progress), load_checkpoints(paths)
     for path in checkpoints:
         progress.warn(f"{path}: heads; on videos they were fitted on or selected by, what they say is not out of fold")
@@ -76,5 +77,7 @@ def read_material(
     for path, source in zip(paths, sources, strict=True):
         if isinstance(source, Predictions):
             warn_of_videos(source, truth, everything.video_ids, progress, path)
+    if given is not None:
+        warn_of_seen_videos(given.counted_ids, truth, options.prior.prior_annotations, progress)
     priors = [] if given is None else match_priors(given, paths, sources, checkpoints, progress)
     return truth, Material(tuple(sources), tuple(priors))

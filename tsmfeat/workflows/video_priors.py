@@ -38,11 +38,14 @@ class GivenPrior:
         Of the file; None where the sources' own scenes are asked for.
     counts
         Of the prior's annotations; None where the heads' own are to be used.
+    counted_ids
+        The videos that `counts` were taken from.
     """
 
     options: PriorOptions
     scores: VideoScores | None
     counts: ActionCounts | None
+    counted_ids: tuple[str, ...] = ()
 
 
 def read_prior(options: PriorOptions, progress: Progress) -> GivenPrior | None:
@@ -63,10 +66,13 @@ def read_prior(options: PriorOptions, progress: Progress) -> GivenPrior | None:
             )
         return None
     scores = None if options.video_prior == SCENES else read_video_scores(options.video_prior)
-    return GivenPrior(options, scores, _read_counts(options, progress) if options.prior_annotations else None)
+    if not options.prior_annotations:
+        return GivenPrior(options, scores, None)
+    counts, counted_ids = _read_counts(options, progress)
+    return GivenPrior(options, scores, counts, counted_ids)
 
 
-def _read_counts(options: PriorOptions, progress: Progress) -> ActionCounts:
+def _read_counts(options: PriorOptions, progress: Progress) -> tuple[ActionCounts, tuple[str, ...]]:
     truth = read_annotations(Path(options.prior_annotations))
     chosen = choose_training_subset(truth, options.prior_subset)
     counts = count_actions(chosen)
@@ -74,7 +80,7 @@ def _read_counts(options: PriorOptions, progress: Progress) -> ActionCounts:
         f"{options.prior_annotations}: {int(counts.total.sum()):,} instances in {len(chosen.video_ids):,} videos tell "
         "how often each action occurs"
     )
-    return counts
+    return counts, chosen.video_ids
 
 
 def match_prior(
