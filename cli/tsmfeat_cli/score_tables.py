@@ -109,7 +109,7 @@ def _fusion_table(report: "ScoreReport") -> list[str]:
     for name, found in rows:
         values = "".join(f"{value:7.4f}" for value in [*found.map, found.final_score])
         lines.append(f"{name:<{width}}{values}{found.num_segments:9,}")
-    return [*lines, *wrap_lines(f"{single.name}, as it is")]
+    return [*lines, single.name]
 
 
 def _unit_lines(report: "ScoreReport") -> list[str]:
