@@ -45,7 +45,7 @@ class Diagnosis:
     map_n
         Normalised mAP of all detections.
     missed
-        Share of the truths that are not found.
+        Share of the truths that are not found while normalised precision exceeds 0.05.
     sensitivities
         By characteristic; without coverage where durations are unknown.
     """
