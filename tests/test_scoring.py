@@ -34,6 +34,7 @@ from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.average_precision import evaluate
+from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.fitting import fit_heads
@@ -384,6 +385,11 @@ def test_predictions_outside_the_evaluated_videos_are_warned_of(tmp_path):
     )
     assert "4 of the videos are of another subset" in progress.of("warn")[0][1]
     assert report.evaluation.final_score < 1.0
+    within, outside = write_predictions_file(tmp_path / "in.json", perfect_results(database)), str(tmp_path / "f.json")
+    progress = Recorder()
+    statistics = StatisticsOptions(bootstrap=2, compare=(outside,))
+    score(within, gt, options=replace(TESTING, statistics=statistics), progress=progress)
+    assert [text.split(": ")[0] for _, text in progress.of("warn") if "not evaluated" in text] == [outside]
 
 
 def test_options_without_a_say_are_told(tmp_path):

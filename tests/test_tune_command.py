@@ -14,6 +14,7 @@ from tsmfeat.localization.localizing import localize
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.options import FitOptions
 from tsmfeat_cli.main import app
+from tsmfeat_cli.tune_tables import _wrapped
 
 FEW = ("--folds", 3, "--bootstrap", 20, "--budget", 30)
 
@@ -144,6 +145,14 @@ def test_people_see_three_scores_and_what_the_folds_chose(task, tmp_path):
     assert "sha256" in comments
     assert "held-out folds" in comments
     assert len(ACTIONS) == 3
+
+
+def test_a_choice_and_its_count_stay_on_one_line():
+    choices = ["viterbi:0.432 x 2", "soft-nms x 2", "gaussian:0.75", "soft-nms x 3"]
+    lines = _wrapped("smooth                          none viterbi:0.432   ", ", ".join(choices))
+    assert all(any(choice in line for line in lines) for choice in choices)
+    assert max(map(len, lines)) <= 80
+    assert _wrapped("tail   ", "") == ["tail"]
 
 
 def test_no_gain_is_said_plainly(tmp_path):

@@ -59,8 +59,9 @@ def _bucket_lines(one: "Sensitivity") -> list[str]:
 def _summary(found: "Diagnosis") -> str:
     left_out = f", {found.num_left_out:,} left out" if found.num_left_out else ""
     return (
-        f"{found.num_truths:,} truths{left_out}; matched by ActivityNet's rules; buckets: {_EDGES[found.buckets]}; mAP of the first 10G "
-        f"{found.map_first:.4f}; normalised mAP of all {found.map_n:.4f}; missed {_percent(found.missed, 0)}"
+        f"{found.num_truths:,} truths{left_out}; matched by ActivityNet's rules; buckets: {_EDGES[found.buckets]}; "
+        f"mAP of the first 10G {found.map_first:.4f}; normalised mAP of all {found.map_n:.4f}; "
+        f"missed {_percent(found.missed, 0)}"
     )
 
 

@@ -69,6 +69,13 @@ def _count_choices(each: "OptionReport") -> str:
 
 
 def _wrapped(head: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=head, subsequent_indent=" " * min(len(head), 14), break_long_words=False
-    ) or [head.rstrip()]
+    # A choice and its count stay together, and so does the name of a choice.
+    parts = textwrap.wrap(
+        text.replace(" x ", "\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}"),
+        _WIDTH,
+        initial_indent=head,
+        subsequent_indent=" " * min(len(head), 14),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [part.replace("\N{NO-BREAK SPACE}", " ") for part in parts] or [head.rstrip()]

@@ -243,7 +243,10 @@ def _judge_uncertainty(job: _Job, entries: Entries, members: Sequence[Prediction
         return [Entrant(*pair) for pair in zip(names, cut, strict=True)]
 
     paths, options = entries.paths, job.options
-    rivals = enter(options.statistics.compare, localize_sources(entries.rivals, entries, options))
+    against = localize_sources(entries.rivals, entries, options)
+    for path, rival in zip(options.statistics.compare, against, strict=True):
+        warn_of_videos(rival, job.truth, job.annotated_ids, job.progress, path)
+    rivals = enter(options.statistics.compare, against)
     parts = enter(paths, members) if len(members) > 1 else []
     scored = Entrant(paths[0] if len(paths) == 1 else FUSED, seen)
     return judge_uncertainty(scored, parts, rivals, job.view.population, options)
