@@ -175,6 +175,12 @@ def test_what_is_tried_by_default_is_what_the_sources_allow():
                    for move in space.moves(space.origin, block))  # fmt: skip
 
 
+def test_what_no_command_can_be_told_is_not_searched():
+    assert parse_search("fusion-min-score=none,0.1") == {"fusion-min-score": (None, 0.1)}
+    with pytest.raises(ConfigurationError, match="fusion-tiou=none: no command"):
+        parse_search("fusion-tiou=0.5,none")
+
+
 def test_a_value_that_no_setting_can_have_is_refused():
     with pytest.raises(ConfigurationError, match="fusion_tiou"):
         make_space(Setting(), {"fusion-tiou": (1.5,)})

@@ -45,6 +45,11 @@ def parse_search(text: str) -> dict[str, tuple[Value, ...]]:
 
 
 def _parse_value(name: str, word: str) -> Value:
+    if (name, word) == ("fusion-tiou", "none"):
+        # A TOML file has no word for it, and the command line none either: the default would stand in.
+        raise ConfigurationError(
+            "--search fusion-tiou=none: no command can be told so", "search union=none, or fusion-tiou=1 for wbf"
+        )
     try:
         if name == WEIGHTS:
             return () if word == "equal" else tuple(float(part) for part in word.split("/"))
