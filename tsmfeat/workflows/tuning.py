@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.files import sha256_file
+from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.held_out import pool_folds
@@ -97,37 +98,17 @@ def tune(
     if out is not None:
         require_tables_output(Path(out), paths)
     truth, material = read_material(paths, annotations, list_paths(features), options, progress)
-    space = _make_space(material, options)
+    space, predict = _make_space(material, options), make_predictor(material)
     exam = make_exam(truth, material.sources, options.num_folds, options.protocol, options.tiou_thresholds)
-    predict = make_predictor(material)
     searches = _search_all(space, predict, exam, options, progress)
-    settings = [_setting_of(space, found.best) for found in (searches.overall, *searches.of_folds)]
-    before, after = predict(space.base), predict(settings[0])
-    held_out = pool_folds([predict(setting) for setting in settings[1:]], exam.fold_of)
-    held = measure_gain(before, held_out, exam, options.num_resamples, options.seed)
-    judge = Judge(options.protocol, options.tiou_thresholds)
-    is_kept = options.force or held.gain > 0
-    report = TuneReport(
+    report = replace(
+        _judge_searches(searches, space, predict, exam, truth, options),
         sources=tuple(paths),
-        setting=settings[0],
-        default_score=judge.final_score(before, truth),
-        optimistic_score=judge.final_score(after, truth),
-        pooled_score=judge.final_score(held_out, truth),
-        held_out=held,
-        searched=_describe_options(space, searches),
-        num_settings=searches.num_settings,
-        num_possible=space.size,
-        is_exhaustive=searches.overall.is_exhaustive,
-        num_videos=len(truth.video_ids),
-        num_folds=exam.num_folds,
-        search_seconds=searches.seconds,
         seconds=time.monotonic() - began,
         out="" if out is None else str(out),
-        is_kept=is_kept,
-        options=options,
     )
     if out is not None:
-        written = settings[0] if is_kept else space.base
+        written = report.setting if report.is_kept else space.base
         write_tables(list_tables(written, material.sources, options), _list_origins(report, annotations), Path(out))
     return report
 
@@ -164,6 +145,36 @@ def _search_all(space: Space, predict: Predict, exam: Exam, options: TuneOptions
         found.append(search_best(space, partial(grade, row), Limits(options.budget, deadline), random))
     progress.end()
     return _Searches(found[0], tuple(found[1:]), len(known), time.monotonic() - began)
+
+
+def _judge_searches(
+    searches: _Searches, space: Space, predict: Predict, exam: Exam, truth: Annotations, options: TuneOptions
+) -> TuneReport:
+    """Return the report but for what only the caller knows: the sources, the time of all, and the file."""
+    settings = [_setting_of(space, found.best) for found in (searches.overall, *searches.of_folds)]
+    before, after = predict(space.base), predict(settings[0])
+    held_out = pool_folds([predict(setting) for setting in settings[1:]], exam.fold_of)
+    held = measure_gain(before, held_out, exam, options.num_resamples, options.seed)
+    judge = Judge(options.protocol, options.tiou_thresholds)
+    return TuneReport(
+        sources=(),
+        setting=settings[0],
+        default_score=judge.final_score(before, truth),
+        optimistic_score=judge.final_score(after, truth),
+        pooled_score=judge.final_score(held_out, truth),
+        held_out=held,
+        searched=_describe_options(space, searches),
+        num_settings=searches.num_settings,
+        num_possible=space.size,
+        is_exhaustive=searches.overall.is_exhaustive,
+        num_videos=len(truth.video_ids),
+        num_folds=exam.num_folds,
+        search_seconds=searches.seconds,
+        seconds=0.0,
+        out="",
+        is_kept=options.force or held.gain > 0,
+        options=options,
+    )
 
 
 def _setting_of(space: Space, point: Point) -> Setting:
