@@ -141,7 +141,7 @@ def test_what_is_done_on_whole_videos_is_refused_with_bins(words, name):
 
 
 def test_an_unknown_unit_is_refused_with_the_nearest_one():
-    with pytest.raises(ConfigurationError, match="unit 'bin1' is unknown") as caught:
+    with pytest.raises(ConfigurationError, match="unit 'bin1' is not one of video, bin10") as caught:
         ScoreOptions(unit="bin1")
     assert caught.value.hint == "did you mean 'bin10'?"
 

@@ -1,6 +1,6 @@
 """One family of errors: what was found and the rule it breaks, then the remedy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -93,6 +93,24 @@ class OutputError(TsmfeatError):
     """A full disk or another failure to write; finished work is kept."""
 
     exit_code = 7
+
+
+def require_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a value that is none of an option's choices.
+
+    Raises
+    ------
+    ConfigurationError
+        Offers the nearest choice.
+
+    Examples
+    --------
+    >>> require_choice("tail", "drop", ("drop", "extend"))
+    """
+    if value not in choices:
+        listed = ", ".join(choices)
+        hint = did_you_mean(value, choices) or f"choose one of {listed}"
+        raise ConfigurationError(f"{name} {value!r} is not one of {listed}", hint)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from tsmfeat.errors import ConfigurationError, did_you_mean
+from tsmfeat.errors import ConfigurationError, require_choice
 
 FUSIONS = ("paper", "wbf", "nms", "soft-nms", "none")
 """Average and unite; average the bounds too; keep the best of what overlaps, or weaken the rest; or leave one alone."""
@@ -68,7 +68,8 @@ class FusionOptions:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        self._check_choices()
+        for name, choices in (("fusion", FUSIONS), ("missing", MISSING), ("union", UNIONS)):
+            require_choice(name, getattr(self, name), choices)
         if self.fusion_tiou is not None and not 0 <= self.fusion_tiou <= 1:
             raise ConfigurationError(
                 f"fusion_tiou {self.fusion_tiou!r}: a tIoU lies in 0..1", "use for example --fusion-tiou 0.5"
@@ -85,10 +86,3 @@ class FusionOptions:
             raise ConfigurationError(
                 f"max_segments {self.max_segments!r}: at least one a video", "use --fusion-max-segments 200"
             )
-
-    def _check_choices(self) -> None:
-        for name, choices in (("fusion", FUSIONS), ("missing", MISSING), ("union", UNIONS)):
-            value = getattr(self, name)
-            if value not in choices:
-                hint = did_you_mean(value, choices) or f"choose one of {', '.join(choices)}"
-                raise ConfigurationError(f"{name} {value!r} is not one of {', '.join(choices)}", hint)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from tsmfeat.errors import ConfigurationError, did_you_mean
+from tsmfeat.errors import ConfigurationError, require_choice
 
 LOCALIZE = ("argmax", "threshold")
 """One label an interval, or every class on its own (simultaneous actions)."""
@@ -77,9 +77,9 @@ class LocalizationOptions:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _require_choice("localize", self.localize, LOCALIZE)
-        _require_choice("tail", self.tail, TAILS)
-        _require_choice("segment_score", self.segment_score, SEGMENT_SCORES)
+        require_choice("localize", self.localize, LOCALIZE)
+        require_choice("tail", self.tail, TAILS)
+        require_choice("segment_score", self.segment_score, SEGMENT_SCORES)
         self._check_thresholds()
         if self.max_gap < 0:
             raise ConfigurationError(f"max_gap {self.max_gap!r}: it counts intervals, 0 or more", "use --max-gap 0")
@@ -115,12 +115,6 @@ class LocalizationOptions:
     def smoothing(self) -> tuple[str, float]:
         """The kind of smoothing and its number; ``("none", 0.0)`` for none."""
         return _read_smoothing(self.smooth)
-
-
-def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        hint = did_you_mean(value, choices) or f"choose one of {', '.join(choices)}"
-        raise ConfigurationError(f"{name} {value!r} is not one of {', '.join(choices)}", hint)
 
 
 def _read_smoothing(text: str) -> tuple[str, float]:

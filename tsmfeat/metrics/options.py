@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tsmfeat.errors import ConfigurationError, did_you_mean
+from tsmfeat.errors import ConfigurationError, did_you_mean, require_choice
 
 BUCKETS = ("quantiles", "activitynet", "thumos14")
 MEASURES = ("ar", "ar-opentad", "ar-mmaction2", "top-kx", "frames")
@@ -67,11 +67,8 @@ class StatisticsOptions:
             )
         if self.seed < 0:
             raise ConfigurationError(f"seed {self.seed}; seeds are >= 0", "use --seed 0")
-        if self.diagnosis and self.diagnosis not in BUCKETS:
-            raise ConfigurationError(
-                f"diagnosis by {self.diagnosis!r} is unknown",
-                did_you_mean(self.diagnosis, BUCKETS) or f"choose one of {', '.join(BUCKETS)}",
-            )
+        if self.diagnosis:
+            require_choice("diagnosis", self.diagnosis, BUCKETS)
 
     @property
     def num_resamples(self) -> int:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from tsmfeat.errors import ConfigurationError, did_you_mean
+from tsmfeat.errors import ConfigurationError, require_choice
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.options import UNITS, StatisticsOptions, require_measures
@@ -120,9 +120,7 @@ class ScoreOptions:
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""
         require_measures(self.measures)
-        if self.unit not in UNITS:
-            hint = did_you_mean(self.unit, UNITS) or f"choose one of {', '.join(UNITS)}"
-            raise ConfigurationError(f"unit {self.unit!r} is unknown", hint)
+        require_choice("unit", self.unit, UNITS)
         for name in self.protocols:
             protocol_named(name)
         if self.preset:
