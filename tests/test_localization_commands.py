@@ -76,7 +76,7 @@ def test_costs_of_changes_are_learned_from_a_file(wavering):
     ("words", "message"),
     [
         (["--threshold", "half"], "--threshold 'half'"),
-        (["--class-threshold", "0.3"], "no name and number"),
+        (["--class-threshold", "0.3"], "not a name and a number"),
         (["--class-threshold", "run=x"], "--class-threshold 'x'"),
         (["--refine", "maybe"], "--refine 'maybe'"),
         (["--smooth", "viterbi"], "COST"),

@@ -228,7 +228,7 @@ def parse_class_thresholds(texts: list[str] | None) -> tuple[tuple[str, float], 
     Raises
     ------
     ConfigurationError
-        A text without a name or a number.
+        A text without a name or a number, or with several numbers.
 
     Examples
     --------
@@ -238,9 +238,10 @@ def parse_class_thresholds(texts: list[str] | None) -> tuple[tuple[str, float], 
     pairs = []
     for text in texts or ():
         name, _, number = text.rpartition("=")
-        if not name:
+        numbers = parse_numbers(number, "--class-threshold") if name else ()
+        if len(numbers) != 1:
             raise ConfigurationError(
-                f"--class-threshold {text!r}: no name and number", "for example --class-threshold walk=0.4"
+                f"--class-threshold {text!r}: not a name and a number", "for example --class-threshold walk=0.4"
             )
-        pairs.append((name, parse_numbers(number, "--class-threshold")[0]))
+        pairs.append((name, numbers[0]))
     return tuple(pairs)

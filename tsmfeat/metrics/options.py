@@ -16,6 +16,9 @@ same, where what is predicted in other bins counts as false."""
 MAX_VIDEOS_DRAWN = 65_535
 """A video's copies are counted in 16 bits."""
 
+MAX_RESAMPLES = 100_000
+"""All are held at once: two bytes a video, eight a class and threshold."""
+
 
 @dataclass(frozen=True)
 class StatisticsOptions:
@@ -56,10 +59,8 @@ class StatisticsOptions:
 
     def __post_init__(self) -> None:
         """Check ranges and names."""
-        if self.bootstrap < 0 or self.bootstrap == 1:
-            raise ConfigurationError(
-                f"{self.bootstrap} resamples of the videos; an interval needs two at least", "use --bootstrap 2000"
-            )
+        if self.bootstrap:
+            require_resamples(self.bootstrap)
         if not 0 <= self.split_bootstrap <= MAX_VIDEOS_DRAWN:
             raise ConfigurationError(
                 f"simulated test sets of {self.split_bootstrap} videos; 1 to {MAX_VIDEOS_DRAWN} can be drawn",
@@ -74,6 +75,25 @@ class StatisticsOptions:
     def num_resamples(self) -> int:
         """Resamples drawn wherever some are needed."""
         return self.bootstrap or self.default_resamples
+
+
+def require_resamples(count: int) -> None:
+    """Refuse a number of resamples that no interval can be made of, or that no memory holds.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the limits.
+
+    Examples
+    --------
+    >>> require_resamples(2000)
+    """
+    if not 2 <= count <= MAX_RESAMPLES:
+        raise ConfigurationError(
+            f"{count} resamples of the videos; an interval needs two at least, and at most {MAX_RESAMPLES:,} are drawn",
+            "use --bootstrap 2000",
+        )
 
 
 def require_measures(names: Iterable[str]) -> None:

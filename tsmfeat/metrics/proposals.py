@@ -194,7 +194,9 @@ def _wanted_average(max_average: float | None, num_proposals: int, num_videos: i
 
 
 def _in_float32(pieces: Pieces) -> Pieces:
-    start, end = (values.astype(np.float32).astype(np.float64) for values in (pieces.start, pieces.end))
+    # What float32 cannot hold becomes infinite there, as in the official code.
+    with np.errstate(over="ignore"):
+        start, end = (values.astype(np.float32).astype(np.float64) for values in (pieces.start, pieces.end))
     return Pieces(pieces.video, start, end)
 
 

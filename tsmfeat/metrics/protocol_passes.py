@@ -109,7 +109,7 @@ def tie_range(
 
 def _holds_plain_segments(segments: Segments) -> bool:
     """Whether no rule on undefined tIoUs or least unions can matter."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         duration = segments.end - segments.start
     return bool((np.isfinite(duration) & (duration > 1e-6)).all())
 

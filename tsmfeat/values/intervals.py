@@ -11,6 +11,9 @@ from tsmfeat.errors import ConfigurationError, InputError
 # A quotient within this distance below a whole number counts as that number: 0.3 / 0.1 is 2.9999999999999996.
 _QUOTIENT_TOLERANCE = 1e-9
 
+# The feature store counts the intervals of a video in 32 bits.
+_MOST_INTERVALS = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class IntervalGrid:
@@ -35,7 +38,7 @@ class IntervalGrid:
     ConfigurationError
         The step is not a positive finite number.
     InputError
-        The duration or the tolerance is negative or not finite.
+        The duration or the tolerance is negative or not finite, or holds more intervals than a video can have.
 
     Examples
     --------
@@ -61,6 +64,12 @@ class IntervalGrid:
             if not (math.isfinite(value) and value >= 0):
                 raise InputError(f"{name} = {value!r}: it must be a finite number >= 0", "check the video's length")
         quotient = (self.duration_seconds + self.tolerance_seconds) / self.step_seconds
+        if not quotient < _MOST_INTERVALS:
+            raise InputError(
+                f"{self.duration_seconds:g} s in intervals of {self.step_seconds:g} s: a video holds at most "
+                f"{_MOST_INTERVALS:,} of them",
+                "use a larger step, or check the video's length",
+            )
         object.__setattr__(self, "count", math.floor(quotient + _QUOTIENT_TOLERANCE))
 
     def bounds(self) -> npt.NDArray[np.float64]:

@@ -9,6 +9,9 @@ from tsmfeat.errors import InputError
 from tsmfeat.values.annotations import require_unique_video_ids
 from tsmfeat.values.vocabulary import Vocabulary
 
+# Sums over classes and videos stay finite below it.
+_HIGHEST_SCORE = 1e100
+
 
 @dataclass(frozen=True, eq=False)
 class VideoScores:
@@ -26,7 +29,7 @@ class VideoScores:
     Raises
     ------
     InputError
-        Another shape, a video id twice, or a score that is negative or infinite.
+        Another shape, a video id twice, or a score that is negative or above 1e100.
 
     Examples
     --------
@@ -44,12 +47,12 @@ class VideoScores:
         expected = (require_unique_video_ids(self.video_ids), len(self.vocabulary))
         if self.scores.shape != expected:
             raise InputError(f"video scores of shape {self.scores.shape}; expected {expected}", "")
-        bad = np.argwhere((self.scores < 0) | np.isinf(self.scores))
+        bad = np.argwhere((self.scores < 0) | (self.scores > _HIGHEST_SCORE))
         if len(bad):
             video, label = bad[0].tolist()
             raise InputError(
                 f"video {self.video_ids[video]!r}, class {self.vocabulary.names[label]!r}: score "
-                f"{self.scores[video, label]}; a score of a video is a finite number, 0 or more",
+                f"{self.scores[video, label]}; a score of a video is a number from 0 to {_HIGHEST_SCORE:g}",
                 "give probabilities, not their logarithms",
             )
 

@@ -202,7 +202,8 @@ def _cut_at_bins(segments: Segments) -> _Pieces:
 
 def _require_times(segments: Segments) -> None:
     bounds = np.abs([segments.start, segments.end])
-    bad = ~(bounds <= _LATEST_SECONDS).all(axis=0) | (segments.end - segments.start > _LONGEST_SECONDS)
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = ~(bounds <= _LATEST_SECONDS).all(axis=0) | (segments.end - segments.start > _LONGEST_SECONDS)
     if bad.any():
         row = int(np.argmax(bad))
         raise InputError(

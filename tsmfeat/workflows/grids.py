@@ -39,6 +39,8 @@ def annotated_offsets(truth: Annotations, step_seconds: float) -> npt.NDArray[np
     """
     last = np.zeros(len(truth.video_ids))
     np.maximum.at(last, truth.segments.video, truth.segments.end)
-    whole = np.ceil(last / step_seconds - _TOLERANCE) * step_seconds
+    # A quotient that overflows is one that the grid refuses.
+    with np.errstate(over="ignore"):
+        whole = np.ceil(last / step_seconds - _TOLERANCE) * step_seconds
     seconds = np.where(np.isnan(truth.duration_seconds), whole, truth.duration_seconds)
     return np.cumsum([0, *(IntervalGrid(float(length), step_seconds).count for length in seconds)], dtype=np.int64)

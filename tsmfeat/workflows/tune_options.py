@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.metrics.options import StatisticsOptions
+from tsmfeat.metrics.options import StatisticsOptions, require_resamples
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.score_options import ScoreOptions
 
@@ -61,10 +61,7 @@ class TuneOptions:
             raise ConfigurationError(f"{self.seconds:g} seconds to search; more than 0 are needed", "use --seconds 60")
         if self.seed < 0:
             raise ConfigurationError(f"seed {self.seed}; seeds are >= 0", "use --seed 0")
-        if self.num_resamples < 2:
-            raise ConfigurationError(
-                f"{self.num_resamples} resamples of the videos; an interval needs two at least", "use --bootstrap 2000"
-            )
+        require_resamples(self.num_resamples)
         if self.num_folds < 2:
             raise ConfigurationError(
                 f"{self.num_folds} folds: a choice is made on some and judged on others", "use --folds 5"

@@ -71,7 +71,7 @@ def _localization_values(scored: Sequence[IntervalScores]) -> Values:
 
 
 def _fusion_values(num_sources: int, lowest: float, highest: float) -> Values:
-    of_scores = ("wbf", "soft-nms") if lowest >= 0 else ()
+    of_scores = ("wbf", "soft-nms") if 0 <= lowest <= highest else ()
     found: Values = {"fusion": ("none", "nms", *of_scores), "fusion-tiou": _TIOUS}
     if of_scores:
         found |= {"fusion-sigma": _SIGMAS, "fusion-min-score": (None, *(share * highest for share in _SHARES))}
@@ -104,7 +104,11 @@ def _highest_score(source: Source) -> float:
 
 
 def _spread(scored: Sequence[IntervalScores]) -> float:
-    low, high = np.nanquantile(np.concatenate([source.scores.ravel() for source in scored]), (0.05, 0.95))
+    scores = np.concatenate([source.scores.ravel() for source in scored])
+    known = scores[~np.isnan(scores)]
+    if not len(known):
+        return 1.0
+    low, high = np.quantile(known, (0.05, 0.95))
     return float(high - low) or 1.0
 
 

@@ -1,0 +1,112 @@
+"""Numbers at the ends of their ranges, and files that hold almost nothing: refused in words, or borne."""
+
+import json
+
+import numpy as np
+import pytest
+from factories_workflows import write_database, write_predictions_file
+from typer.testing import CliRunner
+
+from tsmfeat.errors import InputError
+from tsmfeat.formats.interval_scores import write_interval_scores
+from tsmfeat.values.intervals import IntervalGrid
+from tsmfeat.values.predictions import IntervalScores
+from tsmfeat.values.vocabulary import Vocabulary
+from tsmfeat_cli.main import app
+
+FAR = 1.7e308
+
+
+def call(*words, code=0):
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == code, done.output
+    return done
+
+
+def annotate(path, segments, duration=80.0, names="abcde"):
+    rows = [{"label": "run", "segment": list(segment)} for segment in segments]
+    entry = {"subset": "testing", "duration": duration, "annotations": rows}
+    return write_database(path, dict.fromkeys(names, entry))
+
+
+def predict(path, segments, names="abcde"):
+    rows = [{"label": "run", "segment": list(segment), "score": 0.5} for segment in segments]
+    return write_predictions_file(path, dict.fromkeys(names, rows))
+
+
+def write_scores(path, rows, names="abcde"):
+    offset = np.arange(len(names) + 1) * len(rows)
+    scores = IntervalScores(
+        tuple(names), Vocabulary(("run",)), offset, np.tile(rows, (len(names), 1)), 1.0, np.full(len(names), 9.5)
+    )
+    write_interval_scores(scores, path)
+    return path
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Annotations, and predictions that lie far outside."""
+    return annotate(tmp_path / "gt.json", [(1.0, 5.0)]), predict(tmp_path / "far.json", [(-FAR, FAR), (1.0, 5.0)])
+
+
+@pytest.mark.parametrize("words", ["", "--measures ar-mmaction2", "--protocol paper,activitynet,mmaction2"])
+def test_segments_longer_than_any_number_are_scored_without_a_warning(plain, words):
+    truth, found = plain
+    scored = json.loads(call("score", found, "--annotations", truth, "--json", *words.split()).stdout)
+    assert scored["num_predictions"] == 10
+
+
+def test_segments_longer_than_any_number_are_not_cut_into_bins(plain):
+    truth, found = plain
+    assert "a million seconds" in call("score", found, "--annotations", truth, "--unit", "bin10", code=4).stderr
+
+
+def test_a_grid_has_no_more_intervals_than_a_store_can_count():
+    assert IntervalGrid(2.0**30, 0.5 + 2.0**-30).count < 2**31
+    for seconds, step in ((2.0**31, 1.0), (1e300, 1.0), (80.0, 1e-9), (1e300, 1e-300)):
+        with pytest.raises(InputError, match="2,147,483,647"):
+            IntervalGrid(seconds, step)
+
+
+@pytest.mark.parametrize("duration", [1e300, None])
+def test_videos_too_long_for_a_grid_are_refused(tmp_path, duration):
+    truth = annotate(tmp_path / "gt.json", [(1.0, 1e300)], duration)
+    found = predict(tmp_path / "found.json", [(1.0, 5.0)])
+    assert "a video holds at most" in call("inspect", truth, "--ceilings", code=4).stderr
+    if duration is not None:
+        words = ("--annotations", truth, "--measures", "frames")
+        assert "a video holds at most" in call("score", found, *words, code=4).stderr
+
+
+@pytest.mark.parametrize("count", ["-1", "1", "100001", "99999999999999999999999"])
+def test_resamples_that_cannot_be_drawn_are_refused(plain, tmp_path, count):
+    truth, found = plain
+    scores = write_scores(tmp_path / "v.scores", np.full((9, 2), 0.5))
+    for command in (("score", found), ("tune", "--scores", scores)):
+        refused = call(*command, "--annotations", truth, "--bootstrap", count, code=2)
+        assert f"{count} resamples" in refused.stderr
+
+
+@pytest.mark.parametrize("rows", [np.full((9, 2), np.nan), np.zeros((0, 2))])
+def test_scores_that_say_nothing_are_tuned_to_nothing(tmp_path, rows):
+    truth = annotate(tmp_path / "gt.json", [(1.0, 5.0)])
+    scores = write_scores(tmp_path / "v.scores", rows)
+    words = ("--annotations", truth, "--budget", 2, "--bootstrap", 5, "--json")
+    report = json.loads(call("tune", "--scores", scores, *words).stdout)
+    assert report["optimistic_score"] == 0.0
+
+
+def test_a_class_has_one_threshold(tmp_path):
+    truth = annotate(tmp_path / "gt.json", [(1.0, 5.0)])
+    scores = write_scores(tmp_path / "v.scores", np.full((9, 2), 0.5))
+    words = ("--localize", "threshold", "--class-threshold", "run=0.3,0.4")
+    refused = call("score", scores, "--annotations", truth, *words, code=2)
+    assert "'run=0.3,0.4'" in refused.stderr
+
+
+def test_video_scores_whose_sums_overflow_are_refused(plain, tmp_path):
+    truth, found = plain
+    told = tmp_path / "told.json"
+    told.write_text(json.dumps({"labels": ["run"], "videos": list("abcde"), "scores": [[1e308]] * 5}))
+    refused = call("score", found, "--annotations", truth, "--video-prior", told, code=4)
+    assert "from 0 to 1e+100" in refused.stderr
