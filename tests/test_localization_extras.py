@@ -226,6 +226,22 @@ def test_infinite_scores_leave_boundaries_on_the_grid():
     assert (found.start.tolist(), found.end.tolist()) == ([1.0], [3.0])
 
 
+def test_refined_boundaries_of_huge_scores_are_those_of_small_ones():
+    rows = np.array([[0.0, 1.7, 0.0], [0.85, 0.0, 0.0], [0.0, 1.7, 0.0]])
+    small, huge = (
+        localize(make_scores([(rows * scale).tolist()], 1.0), LocalizationOptions(refine=True)).segments
+        for scale in (1.0, 1e308)
+    )
+    assert small.start.tolist() == pytest.approx([0.0, 1.0 + 1 / 6, 2.0 - 1 / 6])
+    assert huge.start.tolist() == pytest.approx(small.start.tolist())
+
+
+def test_margins_that_overflow_move_no_boundary():
+    rows = [[-1.7e308, 1.7e308, 0.0], [1.7e308, -1.7e308, 0.0]]
+    found = localize(make_scores([rows], 1.0), LocalizationOptions(refine=True)).segments
+    assert found.start.tolist() == [0.0, 1.0]
+
+
 def test_a_refined_last_segment_is_still_extended_to_the_duration():
     rows = [[0.0, 1.0], [1.0, 0.0]]
     options = LocalizationOptions(tail="extend", refine=True)

@@ -110,3 +110,36 @@ def test_video_scores_whose_sums_overflow_are_refused(plain, tmp_path):
     told.write_text(json.dumps({"labels": ["run"], "videos": list("abcde"), "scores": [[1e308]] * 5}))
     refused = call("score", found, "--annotations", truth, "--video-prior", told, code=4)
     assert "from 0 to 1e+100" in refused.stderr
+
+
+@pytest.mark.parametrize("read", ["source", "annotations", "compare"])
+def test_score_never_writes_over_what_it_reads(tmp_path, read):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    place = folder / "predictions.json"
+    truth = annotate(place if read == "annotations" else tmp_path / "gt.json", [(1.0, 5.0)])
+    found = predict(place if read == "source" else tmp_path / "found.json", [(1.0, 5.0)])
+    other = predict(place if read == "compare" else tmp_path / "other.json", [(1.0, 5.0)])
+    before = place.read_bytes()
+    words = ("--annotations", truth, "--compare", other, "--out", tmp_path / "else" / ".." / "out")
+    assert "is to be read and written" in call("score", found, *words, code=2).stderr
+    assert place.read_bytes() == before
+    assert [path.name for path in folder.iterdir()] == ["predictions.json"]
+
+
+def test_score_refuses_a_file_in_place_of_its_folder_before_it_works(plain):
+    truth, found = plain
+    assert "is a file" in call("score", found, "--annotations", truth, "--out", truth, code=2).stderr
+
+
+def test_tune_replaces_only_its_own_files(tmp_path):
+    truth = annotate(tmp_path / "gt.json", [(1.0, 5.0)])
+    words = ("--annotations", truth, "--budget", 2, "--bootstrap", 5, "--force")
+    scores = write_scores(tmp_path / "v.scores", np.full((9, 2), 0.5))
+    somebodys = tmp_path / "pyproject.toml"
+    somebodys.write_text('[project]\nname = "x"\n')
+    refused = call("tune", "--scores", scores, *words, "-o", somebodys, code=2)
+    assert "only such a file is replaced" in refused.stderr
+    assert somebodys.read_text() == '[project]\nname = "x"\n'
+    for _ in range(2):
+        call("tune", "--scores", scores, *words, "-o", tmp_path / "t.toml")

@@ -253,9 +253,11 @@ def command(
         tuple(other_protocols),
         preset,
     )
-    from tsmfeat.workflows.score_files import SCORE_FILES, write_scores
+    from tsmfeat.workflows.score_files import SCORE_FILES, require_scores_output, write_scores
     from tsmfeat.workflows.scoring import score
 
+    if out is not None:
+        require_scores_output(out, sources, annotations, options)
     with TerminalProgress(quiet) as progress:
         report = score(sources, annotations, features or [], options, progress)
         if out is not None:

@@ -89,8 +89,10 @@ def _move(row_offset: Indexes, runs: Runs, margin: Margin) -> tuple[Floats, Floa
     # At the ends of a video the neighbour is the row itself: its margin does not change sign, so nothing moves.
     before = np.maximum(first - 1, row_offset[runs.video])
     after = np.minimum(last + 1, row_offset[runs.video + 1] - 1)
-    start = _cross(margin(before, before), margin(first, before))
-    end = _cross(margin(after, after), margin(last, after))
+    # A margin that overflows is infinite, and moves nothing.
+    with np.errstate(over="ignore"):
+        start = _cross(margin(before, before), margin(first, before))
+        end = _cross(margin(after, after), margin(last, after))
     return np.where(before < first, start, 0.0), np.where(after > last, -end, 0.0)
 
 
@@ -98,6 +100,8 @@ def _cross(outside: Floats, inside: Floats) -> Floats:
     finite = np.isfinite(outside) & np.isfinite(inside)
     crosses = finite & (outside <= 0) & (inside >= 0) & (outside < inside)
     share = np.full(len(outside), 0.5)
-    share[crosses] = outside[crosses] / (outside[crosses] - inside[crosses])
+    # Halves: the difference of two finite numbers may overflow.
+    half_outside, half_inside = outside[crosses] / 2, inside[crosses] / 2
+    share[crosses] = half_outside / (half_outside - half_inside)
     move: Floats = np.clip(share - 0.5, -_LARGEST_MOVE, _LARGEST_MOVE)
     return move

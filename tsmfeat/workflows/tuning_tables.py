@@ -23,6 +23,9 @@ from tsmfeat.workflows.video_priors import Source
 
 Table = dict[str, Value]
 
+# How the first line of every file of ours begins.
+_MARK = b"# tsmfeat "
+
 
 def list_tables(setting: Setting, sources: Sequence[Source], options: TuneOptions) -> dict[str, Table]:
     """Return the options of each command that a setting decides, all of them, whatever their defaults.
@@ -87,12 +90,12 @@ def write_tables(tables: Mapping[str, Table], comments: Sequence[str], out: Path
 
 
 def require_tables_output(out: Path, sources: Sequence[str]) -> None:
-    """Refuse an output that is no TOML file by its name: a mistyped name must cost nothing.
+    """Refuse an output that is no TOML file by its name, or is somebody's: a mistyped name must cost nothing.
 
     Raises
     ------
     ConfigurationError
-        Another suffix than ``.toml``, or a source.
+        Another suffix than ``.toml``, a source, or a file that `write_tables` did not write.
     """
     if out.suffix != ".toml" or out.is_dir():
         raise ConfigurationError(
@@ -100,6 +103,19 @@ def require_tables_output(out: Path, sources: Sequence[str]) -> None:
         )
     if any(Path(source).resolve() == out.resolve() for source in sources):
         raise ConfigurationError(f"{out}: is to be read and written", "choose another name with -o")
+    if out.exists() and not _is_ours(out):
+        raise ConfigurationError(
+            f"{out}: exists and is not from tsmfeat tune; only such a file is replaced",
+            "choose another name with -o, or move it away",
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_MARK)) == _MARK
+    except OSError:
+        return False
 
 
 def toml_text(value: Value) -> str:
