@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from tsmfeat.kernels.overlap import tiou
 from tsmfeat.kernels.ranking import Floats, Indexes, Pieces
 
 States = npt.NDArray[np.int8]
@@ -64,23 +65,14 @@ def _take(  # noqa: PLR0913 - a kernel's working set
 ) -> None:
     best = np.zeros(len(thresholds))
     for truth in range(span[0], span[1]):
-        tiou = _tiou(detections.start[place], detections.end[place], truths.start[truth], truths.end[truth])
+        overlap = tiou(detections.start[place], detections.end[place], truths.start[truth], truths.end[truth])
         for t in range(len(thresholds)):
-            if tiou >= thresholds[t] and tiou >= best[t] and not taken[truth, t]:
-                best[t] = tiou
+            if overlap >= thresholds[t] and overlap >= best[t] and not taken[truth, t]:
+                best[t] = overlap
                 assigned[t] = truth
     for t in range(len(thresholds)):
         if assigned[t] >= 0:
             taken[assigned[t], t] = True
-
-
-@njit(cache=True, nogil=True)
-def _tiou(start: float, end: float, truth_start: float, truth_end: float) -> float:
-    inner = min(end, truth_end) - max(start, truth_start)
-    if not inner > 0.0:
-        return 0.0
-    union = (truth_end - truth_start) + (end - start) - inner
-    return inner / union if union > 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -98,23 +90,23 @@ def find_nearest(detections: Pieces, video_offset: Indexes, truths: Pieces) -> t
 
     Returns
     -------
-    tiou
-        float64 (P,): 0 in a video without truth.
+    largest
+        float64 (P,): tIoU with it, 0 in a video without truth.
     nearest
         int64 (P,): place of the truth, -1 in a video without truth.
     """
-    tiou = np.zeros(len(detections.video))
+    largest = np.zeros(len(detections.video))
     nearest = np.full(len(detections.video), -1, np.int64)
     for place in range(len(detections.video)):
         video = detections.video[place]
         if video < 0:
             continue
         for truth in range(video_offset[video], video_offset[video + 1]):
-            value = _tiou(detections.start[place], detections.end[place], truths.start[truth], truths.end[truth])
-            if nearest[place] < 0 or value > tiou[place]:
-                tiou[place] = value
+            overlap = tiou(detections.start[place], detections.end[place], truths.start[truth], truths.end[truth])
+            if nearest[place] < 0 or overlap > largest[place]:
+                largest[place] = overlap
                 nearest[place] = truth
-    return tiou, nearest
+    return largest, nearest
 
 
 @njit(cache=True, nogil=True)
@@ -162,8 +154,8 @@ def state_precisions(state: States, offset: Indexes, num_truths: Indexes, num_us
             ceiling = 0.0
             for place in range(end - 1, begin - 1, -1):
                 if state[place, t] == HIT:
-                    weight = num_hits / num_truths[group] * num_usual[group]
-                    ceiling = max(ceiling, weight / (weight + num_false))
+                    usual_hits = num_hits / num_truths[group] * num_usual[group]
+                    ceiling = max(ceiling, usual_hits / (usual_hits + num_false))
                     areas[group, t] += ceiling
                     num_hits -= 1
                 elif state[place, t] == FALSE_ALARM:
@@ -198,6 +190,6 @@ def mark_precise(
                 num_hits += state[place, t] == HIT
                 num_false += state[place, t] == FALSE_ALARM
                 if state[place, t] == HIT:
-                    weight = num_hits / num_truths[group] * num_usual[group]
-                    marked[place, t] = weight / (weight + num_false) > least
+                    usual_hits = num_hits / num_truths[group] * num_usual[group]
+                    marked[place, t] = usual_hits / (usual_hits + num_false) > least
     return marked

@@ -38,7 +38,7 @@ def filter_mean(row_offset: npt.NDArray[np.int64], scores: npt.NDArray[Any], wid
 
 
 def filter_gaussian(row_offset: npt.NDArray[np.int64], scores: npt.NDArray[Any], sigma: float) -> npt.NDArray[Any]:
-    """Return the average of each score over the rows around it, weighted by a normal curve, within its video.
+    """Return the average of each score over the rows around it by a normal curve, within its video.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def filter_gaussian(row_offset: npt.NDArray[np.int64], scores: npt.NDArray[Any],
         As in `filter_mean`.
     sigma
         The curve's deviation in rows; it is cut off beyond four of them. At the ends of a video, and beside a row with
-        a NaN, the remaining weights are scaled to sum 1.
+        a NaN, the shares of the remaining ones are scaled to sum 1.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def _longest_reach(row_offset: npt.NDArray[np.int64]) -> int:
 
 @njit(cache=True, nogil=True)
 def filter_window(row_offset: npt.NDArray[np.int64], scores: npt.NDArray[Any], window: Floats) -> npt.NDArray[Any]:
-    """Return the weighted average of each score over the rows around it, within its video.
+    """Return the average of each score over the rows around it, each with its share, within its video.
 
     Sums are taken anew for each row in float64: no error is carried along, so equal windows give equal averages.
 
@@ -79,7 +79,7 @@ def filter_window(row_offset: npt.NDArray[np.int64], scores: npt.NDArray[Any], w
     row_offset, scores
         As in `filter_mean`.
     window
-        float64 (W,), W odd, positive: the weight of each row around the one in the middle.
+        float64 (W,), W odd, positive: the share of each row around the one in the middle.
 
     Returns
     -------
@@ -96,15 +96,15 @@ def filter_window(row_offset: npt.NDArray[np.int64], scores: npt.NDArray[Any], w
                 smooth[row] = scores[row]
                 continue
             total[:] = 0.0
-            weight = 0.0
+            shares = 0.0
             for other in range(max(low, row - reach), min(high, row + reach + 1)):
                 if not undefined[other]:
                     share = window[other - row + reach]
-                    weight += share
+                    shares += share
                     for column in range(len(total)):
                         total[column] += share * scores[other, column]
             for column in range(len(total)):
-                smooth[row, column] = total[column] / weight
+                smooth[row, column] = total[column] / shares
     return smooth
 
 

@@ -37,3 +37,30 @@ def assign_folds(video_ids: Sequence[str], num_folds: int) -> dict[str, int]:
             f"use --folds {max(2, min(5, len(video_ids)))}",
         )
     return fold_videos(video_ids, num_folds)
+
+
+def assign_all_folds(video_ids: Sequence[str], found_ids: Sequence[str], num_folds: int) -> dict[str, int]:
+    """Deal out annotated videos, and by themselves those that are only predicted: what is found there is false.
+
+    Parameters
+    ----------
+    video_ids
+        Annotated ones.
+    found_ids
+        Predicted ones, among them annotated ones.
+    num_folds
+        At most as many as annotated videos.
+
+    Returns
+    -------
+    dict
+        The fold of each id, from 0.
+
+    Examples
+    --------
+    >>> sorted(assign_all_folds(["a", "b"], ["b", "x", "y"], 2).items())
+    [('a', 1), ('b', 0), ('x', 0), ('y', 1)]
+    """
+    known = set(video_ids)
+    others = [name for name in found_ids if name not in known]
+    return fold_videos(video_ids, num_folds) | fold_videos(others, num_folds)

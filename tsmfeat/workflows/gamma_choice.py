@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.priors.folds import choose_strengths, fold_videos
+from tsmfeat.priors.folds import choose_strengths
 from tsmfeat.priors.options import AUTO, PriorOptions
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
+from tsmfeat.workflows.folds import assign_all_folds
 from tsmfeat.workflows.grading import leave_out
 from tsmfeat.workflows.held_out import pool_folds
 from tsmfeat.workflows.splits import select_videos
@@ -168,11 +169,8 @@ def choose_gamma(
             "give a number: --gamma 0.25",
         )
     found = {gamma: predictions_at(gamma) for gamma in gammas}
-    fold_of = fold_videos(truth.video_ids, min(num_folds, len(truth.video_ids)))
-    # Videos that are predicted but not annotated belong to a fold too: their segments are false positives of it.
-    extra = [video_id for video_id in found[gammas[0]].video_ids if video_id not in fold_of]
-    fold_of |= fold_videos(extra, len(set(fold_of.values())))
-    folds = range(max(fold_of.values()) + 1)
+    num_folds = min(num_folds, len(truth.video_ids))
+    fold_of, folds = assign_all_folds(truth.video_ids, found[gammas[0]].video_ids, num_folds), range(num_folds)
     held_in = np.array([[_judge_others(found[g], truth, fold_of, fold, judge) for fold in folds] for g in gammas])
     overall = np.array([[judge(found[gamma], truth)] for gamma in gammas])
     of_fold = choose_strengths(gammas, held_in)

@@ -13,10 +13,10 @@ from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.matching import match_predictions
 from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.metrics.resampling import Population, resample_scores
-from tsmfeat.priors.folds import fold_videos
 from tsmfeat.values.annotations import NO_SCENE, Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.workflows.ensembles import fuse_sources
+from tsmfeat.workflows.folds import assign_all_folds
 from tsmfeat.workflows.tuning_settings import Setting
 from tsmfeat.workflows.video_priors import Source, tilt
 
@@ -133,7 +133,7 @@ def make_exam(
         )
     known = set(truth.video_ids)
     extra = list(dict.fromkeys(name for source in sources for name in source.video_ids if name not in known))
-    fold_of = fold_videos(truth.video_ids, num_folds) | fold_videos(extra, num_folds)
+    fold_of = assign_all_folds(truth.video_ids, extra, num_folds)
     every = _add_videos(truth, extra)
     fold = np.array([fold_of[name] for name in every.video_ids], np.int64)
     folds_with_truth = set(fold[every.segments.video].tolist())
