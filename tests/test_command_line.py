@@ -114,6 +114,12 @@ def test_a_number_that_is_none_is_refused():
         (["--localize", "argmx"], "localize 'argmx' is not one of", "did you mean 'argmax'?"),
         (["--weights", "eqal"], "--weights 'eqal': neither equal, validation, learned nor", "did you mean 'equal'?"),
         (["--weights", "1;2"], "--weights '1;2': neither", "for example --weights 0.6,0.4"),
+        (["--gamma", "x"], "gamma 'x': it is a number, 0 or more, or 'auto'", "use for example --gamma 0.25"),
+        (
+            ["--class-threshold", "walk=x"],
+            "--class-threshold 'walk=x': no name",
+            "for example --class-threshold walk=0.4",
+        ),
         (["--protocol", "papr"], "unknown protocol 'papr'", "did you mean 'paper'?"),
         (["--subset", "tst"], "subset 'tst' does not occur", "did you mean 'test'?"),
     ],

@@ -77,7 +77,7 @@ def test_costs_of_changes_are_learned_from_a_file(wavering):
     [
         (["--threshold", "half"], "--threshold 'half'"),
         (["--class-threshold", "0.3"], "not a name and a number"),
-        (["--class-threshold", "run=x"], "--class-threshold 'x'"),
+        (["--class-threshold", "run=x"], "--class-threshold 'run=x'"),
         (["--refine", "maybe"], "--refine 'maybe'"),
         (["--smooth", "viterbi"], "COST"),
         (["--segment-score", "best"], "segment_score 'best'"),

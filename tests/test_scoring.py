@@ -401,17 +401,32 @@ def test_options_without_a_say_are_told(tmp_path):
     options = replace(
         TESTING,
         localization=LocalizationOptions(threshold=0.3, class_thresholds=(("walk", 0.4),)),
-        prior=PriorOptions(gamma=0.5),
+        prior=PriorOptions(gamma=0.5, prior_subset="training"),
+        fusion=FusionOptions(fusion_tiou=0.3),
         frame_step_seconds=0.5,
         weights="learned",
     )
     score(found, gt, options=options, progress=progress)
     said = "\n".join(text for _, text in progress.of("note"))
-    for option in ("--threshold", "--class-threshold", "--gamma", "--frame-step", "--weights learned", "localisation"):
+    for option in (
+        "--threshold",
+        "--class-threshold",
+        "--gamma",
+        "--frame-step",
+        "--weights learned",
+        "localisation",
+        "--prior-subset",
+        "--union and --missing",
+    ):
         assert f"{option} has no say" in said or f"{option} have no say" in said
     progress = Recorder()
     useful = replace(options, localization=LocalizationOptions("threshold", 0.3), measures=("frames",))
-    score(found, gt, options=replace(useful, weights="equal", prior=PriorOptions()), progress=progress)
+    score(
+        found,
+        gt,
+        options=replace(useful, weights="equal", prior=PriorOptions(), fusion=FusionOptions()),
+        progress=progress,
+    )
     assert [text for _, text in progress.of("note") if "no say" in text] == [
         "options of localisation have no say on prediction files: their segments are made already"
     ]

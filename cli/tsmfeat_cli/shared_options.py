@@ -180,11 +180,11 @@ def parse_gamma(text: str) -> float | str:
     >>> parse_gamma("auto"), parse_gamma("0.5")
     ('auto', 0.5)
     """
-    if text == AUTO:
+    # What is no number is refused by name, with the rule, where the options are made.
+    try:
+        return float(text)
+    except ValueError:
         return text
-    numbers = parse_numbers(text, "--gamma")
-    # More than one is refused by name, as every other text is.
-    return numbers[0] if len(numbers) == 1 else text
 
 
 def parse_weights(text: str) -> str | tuple[float, ...]:
@@ -238,10 +238,12 @@ def parse_class_thresholds(texts: list[str] | None) -> tuple[tuple[str, float], 
     pairs = []
     for text in texts or ():
         name, _, number = text.rpartition("=")
-        numbers = parse_numbers(number, "--class-threshold") if name else ()
-        if len(numbers) != 1:
+        try:
+            pairs.append((name, float(number)))
+        except ValueError:
+            name = ""
+        if not name:
             raise ConfigurationError(
                 f"--class-threshold {text!r}: not a name and a number", "for example --class-threshold walk=0.4"
             )
-        pairs.append((name, numbers[0]))
     return tuple(pairs)

@@ -11,13 +11,22 @@ from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.workflows.kinds import require_replaceable
 
 
-def require_scores_outputs(outputs: Sequence[str], num_heads: int) -> None:
-    """Refuse outputs of interval scores that are not one a heads checkpoint, or something else already.
+def require_scores_outputs(outputs: Sequence[str], num_heads: int, predictions: Path) -> None:
+    """Refuse outputs of interval scores that are not one a heads checkpoint, or something else.
+
+    Parameters
+    ----------
+    outputs
+        Files to write.
+    num_heads
+        Heads checkpoints.
+    predictions
+        The file that predictions go into.
 
     Raises
     ------
     ConfigurationError
-        Their number is not that of the heads, a name occurs twice, or a file of another kind is there.
+        Their number is not that of the heads, a name occurs twice, or a file of another kind is, or will be, there.
     """
     if outputs and len(outputs) != num_heads:
         raise ConfigurationError(
@@ -27,6 +36,10 @@ def require_scores_outputs(outputs: Sequence[str], num_heads: int) -> None:
     for number, output in enumerate(outputs):
         if Path(output).resolve() in [Path(other).resolve() for other in outputs[:number]]:
             raise ConfigurationError(f"--save-scores {output}: named twice; each heads has a file", "rename one")
+        if Path(output).resolve() == predictions.resolve():
+            raise ConfigurationError(
+                f"--save-scores {output}: the file of the predictions", f"use --save-scores {Path(output).stem}.scores"
+            )
         require_replaceable(Path(output), "interval-scores")
 
 

@@ -141,7 +141,7 @@ def predict(
     began = time.monotonic()
     options, out, paths = options or PredictOptions(), Path(out), _list_paths(heads)
     require_prediction_output(out)
-    require_scores_outputs(options.scores_out, len(paths))
+    require_scores_outputs(options.scores_out, len(paths), out)
     checkpoints = {path: _load_heads(path) for path in paths}
     heads_used = _HeadsUsed(
         tuple(paths), checkpoints, _weigh_heads(paths, checkpoints, options), read_prior(options.prior, progress)
