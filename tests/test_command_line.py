@@ -117,7 +117,7 @@ def test_a_number_that_is_none_is_refused():
         (["--gamma", "x"], "gamma 'x': it is a number, 0 or more, or 'auto'", "use for example --gamma 0.25"),
         (
             ["--class-threshold", "walk=x"],
-            "--class-threshold 'walk=x': no name",
+            "--class-threshold 'walk=x': not a name",
             "for example --class-threshold walk=0.4",
         ),
         (["--protocol", "papr"], "unknown protocol 'papr'", "did you mean 'paper'?"),
