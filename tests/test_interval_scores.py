@@ -345,7 +345,7 @@ REFUSED = [
     (["{t0}"], ["a", "b"], "2 files of interval scores for 1 heads"),
     (["{t0}", "{t1}"], ["a"], "1 files of interval scores for 2 heads"),
     (["{t0}", "{t1}"], ["a", "./a"], "named twice"),
-    (["{t0}"], ["./o.json"], "the file of the predictions"),
+    (["{t0}"], ["./o.json"], "the file of the predictions\nhint: use --save-scores o.scores"),
     (["{t0}"], ["{task}/gt.json"], "exists and holds no interval-scores"),
     (["{t0}"], ["{t0}"], "exists and holds no interval-scores"),
 ]

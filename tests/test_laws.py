@@ -158,7 +158,7 @@ OTHERS = {
             True,
             "c",
             StatisticsOptions(50, ("b.json",), 16, 4, "thumos14"),
-            PriorOptions("scenes", "auto", "t.json", "u"),
+            PriorOptions("scenes", "auto", "t.json", "u", num_folds=3),
             SearchOptions(3, 4),
             True,
             ("frames", "ar"),
@@ -220,7 +220,7 @@ OTHERS = {
             "c",
             "s.csv",
             True,
-            PriorOptions("p.csv", 0.7, "t.json", "u"),
+            PriorOptions("p.csv", 0.7, "t.json", "u", num_folds=3),
         ),
     ),
     "tune": (
@@ -297,7 +297,7 @@ def leaves(options):
     return found
 
 
-PRIOR_FIXED = {"prior.smoothing", "prior.gammas", "prior.num_folds"}
+PRIOR_FIXED = {"prior.smoothing", "prior.gammas"}
 # Choices of one, and what only a notebook may set.
 ALWAYS_DEFAULT = {
     "convert": set(),
@@ -311,9 +311,9 @@ ALWAYS_DEFAULT = {
     },
     "fuse": {"search.num_candidates", *PRIOR_FIXED},
     # The geometry of frames is that of the heads.
-    "predict": {"fusion.decimals", "video.resize", "video.resize_filter", *PRIOR_FIXED},
+    "predict": {"fusion.decimals", "video.resize", "video.resize_filter", "prior.num_folds", *PRIOR_FIXED},
     # The strength of the prior is what is searched.
-    "tune": {"prior.gamma", "prior.smoothing", "prior.gammas", "prior.num_folds"},
+    "tune": {"prior.gamma", "prior.num_folds", *PRIOR_FIXED},
     "validate": {"video.resize", "video.resize_filter", "video.allow_partial"},
     "demo": {"step_seconds", "trunk", "num_frames", "resize", "epochs", "lr", "dropout"},
     "inspect": set(),

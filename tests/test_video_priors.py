@@ -433,11 +433,13 @@ def test_the_strength_is_chosen_where_it_is_not_measured(task, tmp_path):
         tmp_path / "p.csv",
         "--gamma",
         "auto",
+        "--folds",
+        "6",
         "--json",
     )
     report = json.loads(done.stdout)
     choice = report["video_prior"]["choice"]
-    assert len(choice["gamma_of_fold"]) == 5
+    assert len(choice["gamma_of_fold"]) == 6
     assert choice["final_score_out_of_fold"] == report["final_score"]
     tried = {entry["gamma"]: entry["final_score"] for entry in choice["final_scores"]}
     assert tried[0.0] == pytest.approx(report["video_prior"]["final_score_without"])
@@ -532,6 +534,8 @@ def test_fusing_chooses_the_strength_on_annotated_videos_alone(task, tmp_path):
     words += ["--annotations", task / "gt.json", "--subset", "validation"]
     found = json.loads(call(*words, "--json", "-q").stdout)["video_prior"]
     assert len(found["choice"]["gamma_of_fold"]) == 4
+    few = json.loads(call(*words, "--folds", 2, "--json", "-q").stdout)["video_prior"]
+    assert len(few["choice"]["gamma_of_fold"]) == 2
     validation = ScoreOptions(subset="validation")
     inside = replace(validation, prior=PriorOptions(str(prior), "auto"))
     some = read_predictions(task / "found.json")

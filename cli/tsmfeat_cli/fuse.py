@@ -102,7 +102,7 @@ def command(
         classes,
         sample,
         strict,
-        PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset),
+        PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset, num_folds=folds),
     )
     from tsmfeat.workflows.fusing import fuse
 

@@ -243,7 +243,7 @@ def command(
         strict,
         classes,
         StatisticsOptions(bootstrap, tuple(str(path) for path in compare or ()), split_bootstrap, seed, diagnosis),
-        PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset),
+        PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset, num_folds=folds),
         SearchOptions(folds, seed),
         compare_fusions,
         tuple(measures.split(",")) if measures else (),

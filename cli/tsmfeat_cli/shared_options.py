@@ -61,10 +61,25 @@ IdRule = Annotated[
     ),
 ]
 
+_VALIDATION = "validation (by the heads' scores there)"
 Weights = Annotated[
-    str, typer.Option("--weights", help=f"{', '.join(WEIGHTINGS)}, or numbers: 0.6,0.4.", rich_help_panel=FUSION_PANEL)
+    str,
+    typer.Option(
+        "--weights", help=f"equal, {_VALIDATION}, learned, or numbers: 0.6,0.4.", rich_help_panel=FUSION_PANEL
+    ),
 ]
-Fusion = Annotated[str, typer.Option("--fusion", help=", ".join(FUSIONS), rich_help_panel=FUSION_PANEL)]
+WeightsOfHeads = Annotated[
+    str,
+    typer.Option("--weights", help=f"equal, {_VALIDATION}, or numbers: 0.6,0.4.", rich_help_panel=FUSION_PANEL),
+]
+Fusion = Annotated[
+    str,
+    typer.Option(
+        "--fusion",
+        help=f"{', '.join(FUSIONS)}: the paper's means and unions, weighted boxes, hard or soft suppression.",
+        rich_help_panel=FUSION_PANEL,
+    ),
+]
 FusionTiou = Annotated[
     float | None,
     typer.Option("--fusion-tiou", help="Same-class segments above this tIoU become one.", rich_help_panel=FUSION_PANEL),
@@ -91,14 +106,35 @@ Decimals = Annotated[
 Folds = Annotated[
     int,
     typer.Option(
-        "--folds", help="Of --weights learned: each part of the videos is held out once.", rich_help_panel=FUSION_PANEL
+        "--folds",
+        help="Of --weights learned and --gamma auto: each part of the videos is held out once.",
+        rich_help_panel=FUSION_PANEL,
     ),
 ]
 SearchSeed = Annotated[int, typer.Option("--seed", help="Of --weights learned: the random candidates.")]
-Missing = Annotated[str, typer.Option("--missing", help=f"{', '.join(MISSING)}.", rich_help_panel=FUSION_PANEL)]
-Union = Annotated[str, typer.Option("--union", help=f"{', '.join(UNIONS)}.", rich_help_panel=FUSION_PANEL)]
+Missing = Annotated[
+    str,
+    typer.Option(
+        "--missing",
+        help=f"{', '.join(MISSING)}: a source without the segment counts as 0, or not at all.",
+        rich_help_panel=FUSION_PANEL,
+    ),
+]
+Union = Annotated[
+    str,
+    typer.Option(
+        "--union",
+        help=f"{', '.join(UNIONS)}: how --fusion paper joins overlapping segments.",
+        rich_help_panel=FUSION_PANEL,
+    ),
+]
 Localize = Annotated[
-    str, typer.Option("--localize", help=f"{', '.join(LOCALIZE)}.", rich_help_panel=LOCALIZATION_PANEL)
+    str,
+    typer.Option(
+        "--localize",
+        help=f"{', '.join(LOCALIZE)}: one label an interval, or every class by itself.",
+        rich_help_panel=LOCALIZATION_PANEL,
+    ),
 ]
 Threshold = Annotated[
     str,
@@ -116,7 +152,14 @@ ClassThreshold = Annotated[
         rich_help_panel=LOCALIZATION_PANEL,
     ),
 ]
-Smooth = Annotated[str, typer.Option("--smooth", help=f"{', '.join(SMOOTHINGS)}.", rich_help_panel=LOCALIZATION_PANEL)]
+Smooth = Annotated[
+    str,
+    typer.Option(
+        "--smooth",
+        help=f"{', '.join(SMOOTHINGS)}: K (odd) and SIGMA in intervals, COST of a change of label in scores.",
+        rich_help_panel=LOCALIZATION_PANEL,
+    ),
+]
 Transitions = Annotated[
     str,
     typer.Option(
@@ -134,7 +177,9 @@ Refine = Annotated[
 SegmentScore = Annotated[
     str,
     typer.Option(
-        "--segment-score", help=f"{', '.join(SEGMENT_SCORES)} of its intervals'.", rich_help_panel=LOCALIZATION_PANEL
+        "--segment-score",
+        help=f"{', '.join(SEGMENT_SCORES)}: of its intervals' scores, or their mean less that beside it.",
+        rich_help_panel=LOCALIZATION_PANEL,
     ),
 ]
 MaxGap = Annotated[
@@ -145,7 +190,14 @@ MinDuration = Annotated[
     float,
     typer.Option("--min-duration", help="Seconds; shorter segments are left out.", rich_help_panel=LOCALIZATION_PANEL),
 ]
-Tail = Annotated[str, typer.Option("--tail", help=f"{', '.join(TAILS)}.", rich_help_panel=LOCALIZATION_PANEL)]
+Tail = Annotated[
+    str,
+    typer.Option(
+        "--tail",
+        help=f"{', '.join(TAILS)}: the last segment ends with the last interval, or with the video.",
+        rich_help_panel=LOCALIZATION_PANEL,
+    ),
+]
 
 VideoPrior = Annotated[
     str,
@@ -161,10 +213,20 @@ Gamma = Annotated[
         "--gamma", help=f"How much the video prior counts: 0 or more, or {AUTO} by folds.", rich_help_panel=PRIOR_PANEL
     ),
 ]
+GammaGiven = Annotated[
+    str,
+    typer.Option(
+        "--gamma",
+        help="How much the video prior counts: 0 or more; tsmfeat score --gamma auto finds one.",
+        rich_help_panel=PRIOR_PANEL,
+    ),
+]
 PriorAnnotations = Annotated[
     str,
     typer.Option(
-        "--prior-annotations", help="How often each action occurs, in all and by scene.", rich_help_panel=PRIOR_PANEL
+        "--prior-annotations",
+        help="Annotations that tell how often each action occurs, in all and by scene.",
+        rich_help_panel=PRIOR_PANEL,
     ),
 ]
 PriorSubset = Annotated[

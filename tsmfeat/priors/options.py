@@ -61,7 +61,7 @@ class PriorOptions:
         if not (math.isfinite(self.smoothing) and self.smoothing > 0):
             raise ConfigurationError(f"smoothing {self.smoothing!r}: it is a positive number of instances", "use 1")
         if self.num_folds < 2:
-            raise ConfigurationError(f"{self.num_folds} folds: videos are split into two or more", "use 5")
+            raise ConfigurationError(f"{self.num_folds} folds: videos are split into two or more", "use --folds 5")
 
     @property
     def asked(self) -> bool:

@@ -38,7 +38,8 @@ def require_scores_outputs(outputs: Sequence[str], num_heads: int, predictions: 
             raise ConfigurationError(f"--save-scores {output}: named twice; each heads has a file", "rename one")
         if Path(output).resolve() == predictions.resolve():
             raise ConfigurationError(
-                f"--save-scores {output}: the file of the predictions", f"use --save-scores {Path(output).stem}.scores"
+                f"--save-scores {output}: the file of the predictions",
+                f"use --save-scores {Path(output).with_suffix('.scores')}",
             )
         require_replaceable(Path(output), "interval-scores")
 
