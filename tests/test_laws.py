@@ -147,7 +147,7 @@ OTHERS = {
         "--tiou 0.1,0.2,0.30000000000000004,0.4,0.5 --subset s --weights 0.6,0.4 --strict --classes c "
         "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4 --diagnosis thumos14 "
         "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u --folds 3 --compare-fusions "
-        "--measures frames,ar --frame-step 0.5 --unit bin10",
+        "--measures frames,ar --frame-step 0.5 --unit bin10 --blocked no.txt",
         ScoreOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3", True, (("run", 0.4),), "mean"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
@@ -167,6 +167,7 @@ OTHERS = {
             "bin10",
             ("epic",),
             "epic",
+            "no.txt",
         ),
     ),
     "predict": (

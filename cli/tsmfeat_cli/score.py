@@ -76,6 +76,10 @@ def command(
         str, typer.Option("--classes", help="File of class names: the vocabulary, and what class ids mean.")
     ] = ScoreOptions.classes,
     subset: Annotated[str, typer.Option("--subset", help="Videos to evaluate on.")] = ScoreOptions.subset,
+    blocked: Annotated[
+        str,
+        typer.Option("--blocked", help="File of videos left out on both sides: a JSON list, or an id a line."),
+    ] = ScoreOptions.blocked,
     protocol: Annotated[
         str,
         typer.Option(
@@ -252,6 +256,7 @@ def command(
         unit,
         tuple(other_protocols),
         preset,
+        blocked,
     )
     from tsmfeat.workflows.score_files import SCORE_FILES, require_scores_output, write_scores
     from tsmfeat.workflows.scoring import score

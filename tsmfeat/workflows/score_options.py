@@ -91,6 +91,8 @@ class ScoreOptions:
         Names of protocols that the same predictions are scored under beside `protocol`.
     preset
         A data set whose thresholds stand in place of the protocol's (`tsmfeat.metrics.presets`); empty: none.
+    blocked
+        File of the videos that are left out of annotations and predictions; empty: none.
 
     Raises
     ------
@@ -116,6 +118,7 @@ class ScoreOptions:
     unit: str = UNITS[0]
     protocols: tuple[str, ...] = ()
     preset: str = ""
+    blocked: str = ""
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""

@@ -17,6 +17,7 @@ from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.agreement import check_classes
+from tsmfeat.workflows.blocked_videos import leave_out_predicted
 from tsmfeat.workflows.ensembles import Checkpoints, match_stores, recorded_counts, score_stored_videos
 from tsmfeat.workflows.interval_files import read_wanted_scores
 from tsmfeat.workflows.score_options import ScoreOptions
@@ -106,7 +107,8 @@ def _read_source(
     if holds_interval_scores(Path(path)):
         return read_wanted_scores(path, video_ids, progress)
     require_unit(path, options.unit)
-    return read_predictions(path, reader_rule(options), as_class_list(options.classes or None))
+    found = read_predictions(path, reader_rule(options), as_class_list(options.classes or None))
+    return leave_out_predicted(found, options.blocked) if options.blocked else found
 
 
 def match_priors(

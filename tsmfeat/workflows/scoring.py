@@ -16,6 +16,7 @@ from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.agreement import warn_of_rows, warn_of_videos
+from tsmfeat.workflows.blocked_videos import leave_out_annotated
 from tsmfeat.workflows.ensembles import fuse_sources
 from tsmfeat.workflows.fusion_comparison import FusionScore, compare_fusions
 from tsmfeat.workflows.gamma_choice import PriorReport, require_one_choice, weigh_by_prior
@@ -148,6 +149,8 @@ def _read_truth(annotations: str | Path, options: ScoreOptions, progress: Progre
         are_pieces = require_unit(annotations, options.unit)
         everything = read_annotations(annotations, reader_rule(options), classes)
         truth = choose_subset(everything, options.subset, protocol_named(options.protocol).subset)
+        if options.blocked:
+            truth = leave_out_annotated(truth, options.blocked, progress)
         return _Job(truth, everything.video_ids, view_truth(truth, options.unit, are_pieces), options, progress, clock)
 
 
