@@ -90,6 +90,12 @@ def test_a_frame_belongs_to_what_covers_its_middle():
     assert frames.predicted.tolist() == [-1, 0, -1]
 
 
+def test_a_middle_that_rounding_moves_is_covered_all_the_same():
+    assert 0.07 / 0.02 - 0.5 > 3  # the middle of the fourth frame
+    frames = label_frames(predictions_of([]), lasting(annotations_of([("a", "walk", 0.07, 0.1)]), 0.12), 0.02)
+    assert frames.truth.tolist() == [-1, -1, -1, 0, 0, -1]
+
+
 def test_names_join_and_what_only_the_predictions_know_is_wrong():
     truth = lasting(annotations_of([("a", "walk", 0, 2), ("b", "sit", 0, 2)]), 2, 2)
     found = predictions_of([("b", "sit", 0, 2, 0.5), ("a", "jump", 0, 2, 0.5), ("z", "walk", 0, 2, 0.9)])

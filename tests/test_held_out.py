@@ -11,6 +11,7 @@ from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.metrics.average_precision import evaluate
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.resampling import Population
+from tsmfeat.workflows.folds import assign_all_folds
 from tsmfeat.workflows.gamma_choice import choose_gamma
 from tsmfeat.workflows.grading import Judge, leave_out
 from tsmfeat.workflows.held_out import pool_folds
@@ -58,6 +59,25 @@ def test_a_fold_that_holds_all_truth_takes_the_weakest_prior():
     )
     assert choice.gamma_of_fold == (0.0, 0.0)
     assert honest.segments.score.tolist() == [1.0, 0.75]
+
+
+def test_videos_that_are_only_predicted_lie_in_folds_of_their_own():
+    # In fold 0 (y) a prior harms, in fold 1 (x) it helps: each takes what the other chose, and so do p and q.
+    truth = annotations_of([(name, "run", 0.0, 1.0) for name in "xy"])
+    names = ["x", "y", "p", "q"]
+    choice, honest = choose_gamma(
+        lambda gamma: predictions_of(
+            [(name, "run", at, at + 1, gamma) for name, at in zip(names, (9 - 9 * gamma, 9 * gamma, 5, 5), strict=True)]
+        ),
+        truth,
+        (0.0, 1.0),
+        2,
+        lambda found, part: evaluate(found, part).final_score,
+    )
+    folds = assign_all_folds(["x", "y"], names, 2)
+    assert sorted(choice.gamma_of_fold) == [0.0, 1.0]
+    assert {folds["p"], folds["q"]} == {0, 1}
+    assert honest.segments.score.tolist() == [choice.gamma_of_fold[folds[name]] for name in names]
 
 
 def test_of_several_tests_the_adjusted_p_value_decides():

@@ -146,6 +146,13 @@ def test_a_free_path_is_the_argmax_where_no_two_scores_are_equal(rows):
     assert found == list_segments(localize(scores))
 
 
+@pytest.mark.parametrize("costs", [[[0.5]], [[0.0, 0.5], [0.5, 0.0]]])
+def test_of_equal_paths_the_one_that_stays_is_taken(costs):
+    # Coming from the first label costs what it is ahead: both ways to the second label are worth 1.5.
+    rows = np.array([[1.0, 0.5], [0.0, 1.0]])
+    assert find_best_paths(np.array([0, 2]), rows, 9, np.array(costs)).tolist() == [1, 1]
+
+
 def test_an_unaffordable_change_leaves_one_label_a_video():
     videos = [[[0.6, 0.4], [0.1, 0.9], [0.6, 0.4], [0.9, 0.1]], [[0.1, 0.9], [0.8, 0.2]]]
     found = list_segments(localize(make_scores(videos), LocalizationOptions(smooth="viterbi:9")))

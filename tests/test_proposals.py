@@ -124,6 +124,12 @@ def test_no_proposals_find_nothing():
     assert average_recall(none, TWO, 3, "opentad").proposals_per_video.tolist() == [1.0, 2.0, 3.0]
 
 
+def test_a_point_that_rounding_moves_is_reached_all_the_same():
+    curve = AverageRecall("activitynet", (0.5,), np.array([np.nextafter(5.0, 6.0), 10.0]), np.array([[0.25, 0.5]]))
+    assert (curve.at(5), curve.at(4.9)) == (0.25, 0.0)
+    assert curve.shown == {5: 0.25, 10: 0.5} | {1: 0.0}
+
+
 def test_the_area_is_that_under_straight_lines():
     curve = AverageRecall(
         "opentad", (0.5, 0.6), np.array([1.0, 2.0, 4.0]), np.array([[0.0, 0.5, 1.0], [0.0, 0.1, 0.2]])

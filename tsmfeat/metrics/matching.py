@@ -127,6 +127,17 @@ def match_predictions(
     Notes
     -----
     Beside its arguments it takes about 50 bytes a prediction at its peak (8 million: 49), 21 of them in its result.
+
+    Examples
+    --------
+    >>> from tsmfeat.metrics.protocols import PAPER
+    >>> from tsmfeat.values.segments import Segments
+    >>> from tsmfeat.values.vocabulary import Vocabulary
+    >>> actions, none = Vocabulary(("walk",)), Vocabulary(())
+    >>> truth = Annotations(("a",), actions, Segments([0], [0], [0.0], [10.0], [1.0]), [10.0], ("",), [-1], none)
+    >>> found = Predictions(("a",), actions, Segments([0, 0], [0, 0], [0.0, 0.0], [8.0, 9.0], [0.9, 0.8]))
+    >>> match_predictions(found, truth, PAPER, [0.5, 0.85]).hits.tolist()  # bit 0 is 0.5, bit 1 is 0.85
+    [1, 2]
     """
     thresholds = require_thresholds(protocol.tiou_thresholds if tiou_thresholds is None else tiou_thresholds)
     return match_ranked(rank_predictions(predictions, annotations, protocol), protocol, thresholds.tolist())

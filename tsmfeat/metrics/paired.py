@@ -70,6 +70,13 @@ def compare_samples(one: ScoreSamples, other: ScoreSamples, p_value: float) -> C
     Returns
     -------
     Comparison
+
+    Examples
+    --------
+    >>> one, other = (ScoreSamples(np.array([[value]]), np.full((9, 1, 1), value)) for value in (0.75, 0.5))
+    >>> found = compare_samples(one, other, p_value=0.04)
+    >>> found.difference, found.interval, found.is_distinguishable
+    (0.25, (0.25, 0.25), True)
     """
     differences = one.final_score - other.final_score
     low, high = percentile_interval(differences).tolist()

@@ -116,6 +116,15 @@ def draw_videos(
     ------
     InputError
         More draws than can be counted.
+
+    Examples
+    --------
+    >>> from tsmfeat.values.segments import Segments
+    >>> from tsmfeat.values.vocabulary import Vocabulary
+    >>> none = Vocabulary(())
+    >>> truth = Annotations(("a", "b"), none, Segments.empty(), [9.0, 9.0], ("", ""), [-1, -1], none)
+    >>> draw_videos(Population.of(truth), 2, 3, np.random.default_rng(0)).tolist()
+    [[0, 2, 1], [1, 1, 1], [2, 0, 1]]
     """
     if num_drawn > MAX_VIDEOS_DRAWN:
         raise InputError(
@@ -152,6 +161,21 @@ def resample_scores(
     -----
     Two rules are not followed into the copies: equal scores of one video, where a protocol ranks them by the video's
     name, and labels that collide with others because a class has no truth, where it lets them.
+
+    Examples
+    --------
+    >>> from tsmfeat.metrics.matching import match_predictions
+    >>> from tsmfeat.values.predictions import Predictions
+    >>> from tsmfeat.values.segments import Segments
+    >>> from tsmfeat.values.vocabulary import Vocabulary
+    >>> actions, none = Vocabulary(("walk",)), Vocabulary(())
+    >>> two = Segments([0, 1], [0, 0], [0.0, 0.0], [10.0, 10.0], [1.0, 1.0])
+    >>> truth = Annotations(("a", "b"), actions, two, [20.0, 20.0], ("", ""), [-1, -1], none)
+    >>> found = Predictions(("a",), actions, Segments([0], [0], [0.0], [10.0], [0.9]))
+    >>> matching = match_predictions(found, truth, PAPER)
+    >>> counts = np.array([[1, 1, 1], [2, 0, 1], [0, 2, 1]], np.uint16)  # both videos, the first twice, the other twice
+    >>> resample_scores(matching, Population.of(truth), counts).final_score.tolist()
+    [0.5, 1.0, 0.0]
     """
     ranked = RankedHits(
         matching.hits, matching.video, matching.offset, truth_videos(matching, population), matching.truth_offset
