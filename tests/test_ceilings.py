@@ -79,6 +79,13 @@ def naive_ceiling(videos, step, several):
     return predictions, truths
 
 
+def test_of_actions_at_once_only_the_larger_moves_boundaries(tmp_path):
+    # Run, eat, eat, run second by second. While both go on, their shares tell nothing of where one ends.
+    path = write_database(tmp_path / "gt.json", {"a": entry([("run", 0.0, 4.0), ("eat", 0.6, 3.4)], 4.0)})
+    found = maps_of(measure_ceilings(path, CeilingOptions((1.0,), tiou_thresholds=(0.7,))))
+    assert found[1.0, "argmax", "refine"] == (0.5,)  # eat from 1 to 3 of 0.6 to 3.4; run in two pieces
+
+
 quarters = st.integers(0, 40).map(lambda value: Fraction(value, 8))
 annotated = st.lists(
     st.tuples(

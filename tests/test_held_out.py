@@ -11,7 +11,7 @@ from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.metrics.average_precision import evaluate
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.metrics.resampling import Population
-from tsmfeat.workflows.folds import assign_all_folds
+from tsmfeat.workflows.folds import assign_all_folds, assign_folds
 from tsmfeat.workflows.gamma_choice import choose_gamma
 from tsmfeat.workflows.grading import Judge, leave_out
 from tsmfeat.workflows.held_out import pool_folds
@@ -78,6 +78,17 @@ def test_videos_that_are_only_predicted_lie_in_folds_of_their_own():
     assert sorted(choice.gamma_of_fold) == [0.0, 1.0]
     assert {folds["p"], folds["q"]} == {0, 1}
     assert honest.segments.score.tolist() == [choice.gamma_of_fold[folds[name]] for name in names]
+
+
+def test_a_fold_without_truth_has_no_gain_and_hides_none():
+    names = [f"v{k}" for k in range(4)]
+    folds = assign_folds(names, 2)
+    truth = annotations_of([(name, "run", 0.0, 3.0) for name in names if folds[name] == 1], videos=names)
+    right, wrong = (make_predictions({name: [("run", at, at + 3, 0.5)] for name in names}) for at in (0, 9))
+    learned = learn_weights([right, wrong], truth, FusionOptions("nms"), Judge("paper"), SearchOptions(2, 0, 20))
+    assert np.isnan(learned.fold_gains[0])
+    assert learned.mean_fold_gain == learned.fold_gains[1]
+    assert learned.to_dict()["fold_gains"][0] is None
 
 
 def test_of_several_tests_the_adjusted_p_value_decides():

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from conftest import DATA
 from factories_heads import Recorder
+from factories_metrics import annotations_of, predictions_of
 from typer.testing import CliRunner
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.metrics.presets import PRESETS, preset_named, preset_thresholds
+from tsmfeat.metrics.protocol_passes import evaluate_protocols
 from tsmfeat.metrics.protocols import PROTOCOLS, protocol_named
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scoring import score
@@ -49,6 +51,14 @@ def test_each_protocol_of_a_list_scores_as_it_does_alone(files):
     turned = score(*files, options=ScoreOptions(protocol="activitynet", protocols=("paper", "opentad")))
     assert turned.protocols["paper"].to_dict() == report.evaluation.to_dict()
     assert turned.protocols["opentad"].to_dict() == report.protocols["opentad"].to_dict()
+
+
+def test_pairs_at_a_threshold_are_those_of_the_protocols_own_thresholds():
+    # tIoU .8 is a threshold of activitynet alone, .5 of both; one pass serves the thresholds of both.
+    truth = annotations_of([("a", "walk", 0.0, 10.0), ("b", "walk", 0.0, 10.0)])
+    found = predictions_of([("a", "walk", 0.0, 8.0, 0.9), ("b", "walk", 0.0, 5.0, 0.8)])
+    both = evaluate_protocols(found, truth, [protocol_named("paper"), protocol_named("activitynet")])
+    assert [each.num_at_threshold for each in both] == [1, 2]
 
 
 def test_a_table_and_json_hold_every_protocol(files):
