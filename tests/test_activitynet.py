@@ -193,6 +193,15 @@ def test_twenty_problems_are_listed_and_the_rest_counted(put):
     assert message.endswith("and 30 more")
 
 
+def test_of_problems_that_say_the_same_three_are_listed(put):
+    rows = [*({"segment": [0, 1], "score": 0.5} for _ in range(50)), {"segment": [0, 1], "label": "a"}]
+    message = message_of(read_predictions, put(json.dumps({"results": {"v": rows}})), "error")
+    assert "51 problems" in message
+    assert "results['v'][2]: object missing required field `label` (and 47 more like these); " in message
+    assert "results['v'][3]" not in message
+    assert message.endswith("results['v'][50]: object missing required field `score`")
+
+
 def test_problems_of_all_kinds_are_listed_together(put):
     path = put(rows_of(("a", [0, 1], "high"), ("a", [2, 1], 0.5), ("a", [0, 1], math.nan)))
     message = message_of(read_predictions, path, "error")

@@ -12,6 +12,7 @@ from tsmfeat.values.segments import Segments
 from tsmfeat.values.vocabulary import Vocabulary
 
 _MAX_LISTED = 20
+_MAX_ALIKE = 3
 # Looking for the nearest name costs time: the first unknown ones show what went wrong.
 _MOST_GUESSES = 20
 
@@ -170,7 +171,8 @@ def list_nan_scores(segments: Segments, place_of: PlaceOf, invalid: Invalid) -> 
 def refuse_problems(path: Path, problems: Sequence[str]) -> None:
     """Raise one error for all problems of a file, the first twenty of them in words.
 
-    A problem that begins with a line's number, such as ``:17: no score``, stands behind the file's name.
+    A problem that begins with a line's number, such as ``:17: no score``, stands behind the file's name. Of more than
+    three problems that say the same of different places, three stand in words, and the others are counted.
 
     Raises
     ------
@@ -191,6 +193,25 @@ def refuse_problems(path: Path, problems: Sequence[str]) -> None:
     if len(problems) == 1:
         place = str(path) if problems[0].startswith(":") else f"{path}: "
         raise InputError(f"{place}{problems[0]}", "mend the file, or make it again", problems)
-    listed = "; ".join(path.name + line if line.startswith(":") else line for line in problems[:_MAX_LISTED])
-    more = f"; and {len(problems) - _MAX_LISTED} more" if len(problems) > _MAX_LISTED else ""
+    told, num_told = _tell_groups(problems)
+    listed = "; ".join(path.name + line if line.startswith(":") else line for line in told)
+    more = f"; and {len(problems) - num_told} more" if len(problems) > num_told else ""
     raise InputError(f"{path}: {len(problems)} problems: {listed}{more}", "mend the file, or make it again", problems)
+
+
+def _tell_groups(problems: Sequence[str]) -> tuple[list[str], int]:
+    """Return the lines to print, and how many problems they speak of."""
+    groups: dict[str, list[str]] = {}
+    for problem in problems:
+        groups.setdefault(problem.partition(": ")[2] or problem, []).append(problem)
+    told: list[str] = []
+    num_told = 0
+    for group in groups.values():
+        shown = group[: min(_MAX_ALIKE, _MAX_LISTED - len(told))]
+        if not shown:
+            break
+        others = len(group) - _MAX_ALIKE
+        is_counted = others > 0 and len(shown) == _MAX_ALIKE
+        told += [*shown[:-1], f"{shown[-1]} (and {others:,} more like these)"] if is_counted else shown
+        num_told += len(group) if is_counted else len(shown)
+    return told, num_told
