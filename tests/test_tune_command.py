@@ -183,6 +183,22 @@ def test_predictions_of_other_subsets_are_warned_of_and_the_next_command_names_t
     assert "tables for --config of score and fuse" in done.stderr
 
 
+def test_subsets_that_the_heads_know_and_few_videos_are_warned_of(tmp_path):
+    gt, store, heads, scores = (tmp_path / name for name in ("gt.json", "store", "heads", "oof.scores"))
+    database = make_database({"training": 8, "validation": 6, "testing": 8})
+    write_database(gt, database)
+    write_store(store, database, noise=3.0)
+    fit_heads(store, gt, heads, FitOptions(HeadOptions(epochs=2, lr=0.05, batch_size=64)))
+    call("predict", store, "--heads", heads, "-o", tmp_path / "found.json", "--save-scores", scores, "-q")
+    words = ("tune", "--scores", scores, "--annotations", gt, "--folds", 2, "--budget", 5, "--bootstrap", 5)
+    known = call(*words, "--subset", "validation").stderr
+    assert "validation: 6 of subset 'validation'): what they say of them is not out of fold" in known
+    assert "6 videos in 2 folds: with fewer than 4 a fold" in known
+    other = call(*words, "--subset", "testing").stderr
+    assert "out of fold" not in other
+    assert "a fold" not in other
+
+
 def test_nothing_to_tune_is_a_usage_error(tmp_path):
     assert "nothing to tune" in call("tune", "--annotations", tmp_path / "gt.json", code=2).output
 

@@ -136,6 +136,11 @@ def recorded_counts(path: str, checkpoints: Checkpoints) -> ActionCounts | None:
         ) from error
 
 
+def recorded_split(path: str, checkpoints: Checkpoints) -> str:
+    """Return in words which videos a source's heads were fitted on and selected by; empty where nothing tells."""
+    return str(_record_of(path, checkpoints).get("split") or "")
+
+
 def _record_of(path: str, checkpoints: Checkpoints) -> dict[str, Any]:
     if path in checkpoints:
         return checkpoints[path].record

@@ -39,6 +39,8 @@ from tsmfeat.workflows.tuning_words import parse_search
 Floats = npt.NDArray[np.float64]
 
 _SILENCE = Silence()
+# Of a fold: resamples of one or two videos hardly differ.
+_LEAST_VIDEOS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +102,11 @@ def tune(
     truth, material = read_material(paths, annotations, list_paths(features), options, progress)
     space, predict = _make_space(material, options), make_predictor(material)
     exam = make_exam(truth, material.sources, options.num_folds, options.protocol, options.tiou_thresholds)
+    if len(truth.video_ids) < _LEAST_VIDEOS * exam.num_folds:
+        progress.warn(
+            f"{len(truth.video_ids)} videos in {exam.num_folds} folds: with fewer than {_LEAST_VIDEOS} a fold the "
+            "interval of the gain is too narrow to go by; take fewer --folds, or more videos"
+        )
     searches = _search_all(space, predict, exam, options, progress)
     report = replace(
         _judge_searches(searches, space, predict, exam, truth, options),

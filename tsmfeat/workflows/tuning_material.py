@@ -12,7 +12,7 @@ from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.agreement import warn_of_seen_videos, warn_of_videos
-from tsmfeat.workflows.ensembles import load_checkpoints
+from tsmfeat.workflows.ensembles import Checkpoints, load_checkpoints, recorded_split
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scored_sources import match_priors, read_sources, reader_rule
 from tsmfeat.workflows.splits import choose_subset
@@ -71,8 +71,8 @@ def read_material(
     everything = read_annotations(annotations, rule, classes)
     truth = choose_subset(everything, options.subset, protocol_named(options.protocol).subset)
     given, checkpoints = read_prior(options.prior, progress), load_checkpoints(paths)
-    for path in checkpoints:
-        progress.warn(f"{path}: heads; on videos they were fitted on or selected by, what they say is not out of fold")
+    for path in paths:
+        _warn_of_split(path, checkpoints, options.subset, progress)
     sources = read_sources(paths, checkpoints, features, truth, reading, progress)
     for path, source in zip(paths, sources, strict=True):
         if isinstance(source, Predictions):
@@ -81,3 +81,14 @@ def read_material(
         warn_of_seen_videos(given.counted_ids, truth, options.prior.prior_annotations, progress)
     priors = [] if given is None else match_priors(given, paths, sources, checkpoints, progress)
     return truth, Material(tuple(sources), tuple(priors))
+
+
+def _warn_of_split(path: str, checkpoints: Checkpoints, subset: str, progress: Progress) -> None:
+    split = recorded_split(path, checkpoints)
+    if subset and f"of subset {subset!r}" in split:
+        progress.warn(
+            f"{path}: its heads know these videos ({split}): what they say of them is not out of fold, and the gain no "
+            "honest one; tune on a subset that fit-heads did not see"
+        )
+    elif path in checkpoints:
+        progress.warn(f"{path}: heads; on videos they were fitted on or selected by, what they say is not out of fold")
