@@ -104,7 +104,12 @@ def segmentation_scores(
     offset = np.ascontiguousarray(row_offset, np.int64)
     thresholds = _checked_thresholds(tiou_thresholds)
     _require_rows(*rows, offset)
-    offset = np.unique(offset)  # a video without rows says nothing
+    return _compare_labels(rows, np.unique(offset), background, thresholds)  # a video without rows says nothing
+
+
+def _compare_labels(
+    rows: tuple[Labels, Labels], offset: Indexes, background: int, thresholds: Floats
+) -> SegmentationScores:
     accuracy, accuracy_pooled = _row_accuracy(*rows, offset)
     true_runs, predicted_runs = (_runs_of(labels, offset, background) for labels in rows)
     num_videos = len(offset) - 1

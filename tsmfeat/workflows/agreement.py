@@ -96,14 +96,19 @@ def warn_of_rows(predictions: Predictions, truth: Annotations, progress: Progres
     forgives
         Whether false positives that overlap ambiguous segments are forgiven.
     """
-    for what, count in (("annotated", truth.num_dropped), ("predicted", predictions.num_dropped)):
-        if count:
-            progress.warn(
-                f"{count} {what} segments were dropped: zero-length, reversed or not finite (--strict lists them)"
-            )
+    warn_of_dropped("annotated", truth.num_dropped, progress)
+    warn_of_dropped("predicted", predictions.num_dropped, progress)
     if truth.num_ambiguous:
         use = "predictions there are forgiven" if forgives else "they were left out (the protocols thumos14-* use them)"
         progress.warn(f"{truth.num_ambiguous} annotated segments are ambiguous: {use}")
+
+
+def warn_of_dropped(what: str, count: int, progress: Progress) -> None:
+    """Tell of segments, annotated or predicted, that readers or a fusion left out, where there are any."""
+    if count:
+        progress.warn(
+            f"{count} {what} segments were dropped: zero-length, reversed or not finite (--strict lists them)"
+        )
 
 
 def warn_of_videos(

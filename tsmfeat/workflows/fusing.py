@@ -18,7 +18,7 @@ from tsmfeat.priors.tilting import tilt_segments
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
-from tsmfeat.workflows.agreement import check_classes, warn_of_seen_videos
+from tsmfeat.workflows.agreement import check_classes, warn_of_dropped, warn_of_seen_videos
 from tsmfeat.workflows.ensembles import weigh_sources
 from tsmfeat.workflows.gamma_choice import PriorReport, require_one_choice, weigh_by_prior
 from tsmfeat.workflows.grading import Judge, leave_out
@@ -132,17 +132,12 @@ def fuse(
         for path, model in zip(paths, models, strict=True):
             check_classes(model, truth, path, must_share=True, strict=options.strict, progress=progress)
     models_at = _prepare_prior(models, paths, truth, options, progress)
-    learned = None
-    if options.weights == "learned" and truth is not None and len(models) > 1:
-        learned = _learn(models_at(options.prior.fixed_gamma), truth, options, progress)
+    learned = _learn(models_at, truth, options, progress)
     given = "equal" if options.weights == "learned" else options.weights
     weights = learned.weights if learned else weigh_sources(paths, {}, given)
     prior = _settle_prior(models_at, weights, truth, options)
     found = fuse_models(models_at(0.0 if prior is None else prior.gamma), weights, options.fusion)
-    if found.num_dropped:
-        progress.warn(
-            f"{found.num_dropped} segments were dropped: zero-length, reversed or not finite (--strict lists them)"
-        )
+    warn_of_dropped("predicted", found.num_dropped, progress)
     write_prediction_file(found, out, options, progress)
     return FuseReport(str(out), found, tuple(paths), weights, learned, options, time.monotonic() - began, prior)
 
@@ -217,8 +212,16 @@ def _settle_prior(
 
 
 def _learn(
-    models: Sequence[Predictions], truth: Annotations, options: FuseOptions, progress: Progress
-) -> LearnedWeights:
+    models_at: Callable[[float], list[Predictions]],
+    truth: Annotations | None,
+    options: FuseOptions,
+    progress: Progress,
+) -> LearnedWeights | None:
+    if options.weights != "learned" or truth is None:
+        return None
+    models = models_at(options.prior.fixed_gamma)
+    if len(models) == 1:
+        return None
     known = set(truth.video_ids)
     inside = [leave_out(model, set(model.video_ids) - known) for model in models]
     judge = Judge(options.protocol, options.tiou_thresholds)
