@@ -79,7 +79,7 @@ def command(
 ) -> None:
     """Choose smoothing, thresholds, gaps, fusion and weights on out-of-fold scores, and say what that gains elsewhere.
 
-    Example: tsmfeat tune --scores oof.safetensors --annotations gt.json --subset tuning -o tuned.toml
+    Example: tsmfeat tune --scores oof.safetensors --annotations gt.json --subset validation -o tuned.toml
     """
     options = TuneOptions(
         search,
