@@ -1,6 +1,9 @@
 """Numbers at the ends of their ranges, and files that hold almost nothing: refused in words, or borne."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -143,3 +146,36 @@ def test_tune_replaces_only_its_own_files(tmp_path):
     assert somebodys.read_text() == '[project]\nname = "x"\n'
     for _ in range(2):
         call("tune", "--scores", scores, *words, "-o", tmp_path / "t.toml")
+
+
+def call_outside(*words):
+    """A pipe that nobody writes to would hold this very process for ever."""
+    command = [sys.executable, "-m", "tsmfeat_cli", *(str(word) for word in words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=15, check=False)
+
+
+@pytest.mark.parametrize("words", ["score {pipe}", "tune --scores {pipe}", "score {found} --video-prior {pipe}"])
+def test_a_pipe_is_refused_before_anybody_writes_to_it(plain, tmp_path, words):
+    truth, found = plain
+    os.mkfifo(tmp_path / "pipe")
+    named = [word.format(pipe=tmp_path / "pipe", found=found) for word in words.split()]
+    done = call_outside(*named, "--annotations", truth)
+    assert done.returncode == 4
+    assert "no regular file, such as a pipe" in done.stderr
+
+
+def test_tables_nested_too_deep_are_refused(plain, tmp_path):
+    truth, found = plain
+    deep = tmp_path / "deep.toml"
+    deep.write_text(f"[score]\nseed = {'[' * 5000}{']' * 5000}\n")
+    refused = call("score", found, "--annotations", truth, "--config", deep, code=2)
+    assert "not a readable TOML file" in refused.stderr
+
+
+def test_changes_of_label_are_learned_from_segments_far_outside(tmp_path):
+    truth = annotate(tmp_path / "gt.json", [(1.0, 5.0)])
+    far = annotate(tmp_path / "far.json", [(1.0, FAR), (-FAR, 3.0)])
+    scores = IntervalScores(("a",), Vocabulary(("run",)), [0, 9], np.full((9, 2), 0.5), 0.25, np.array([2.3]))
+    write_interval_scores(scores, tmp_path / "a.scores")
+    words = ("--annotations", truth, "--smooth", "viterbi:1", "--transitions", far, "--json")
+    assert json.loads(call("score", tmp_path / "a.scores", *words).stdout)["num_predictions"] > 0

@@ -249,6 +249,9 @@ def load_tensors(path: Path, kind: str, *, finite: bool = True) -> tuple[dict[st
 
 def is_safetensors(path: Path) -> bool:
     """Tell by its first bytes whether a file is laid out as safetensors; false where it cannot be read."""
+    # To open a pipe is to wait for its writer.
+    if not path.is_file():
+        return False
     try:
         with path.open("rb") as stream:
             head = stream.read(9)

@@ -31,7 +31,7 @@ def load_config(ctx: typer.Context, path: Path | None) -> Path | None:
 def _read_tables(path: Path) -> dict[str, dict[str, Any]]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path}: not a readable TOML file ({error})", "check --config") from error
     for name, table in tables.items():
         _find(name, {command: None for command in COMMANDS}, f"{path}: there is no command")

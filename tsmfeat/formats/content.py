@@ -14,6 +14,20 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 TEXT_LIMIT_BYTES = 256 << 20
 
 
+def require_no_pipe(path: Path) -> None:
+    """Refuse what cannot be read more than once.
+
+    Raises
+    ------
+    InputError
+        A pipe, a socket or a device.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(
+            f"{path}: no regular file, such as a pipe; it is read more than once", "save it to a file first"
+        )
+
+
 def read_content(path: Path, expected: str, limit: int | None = None, *, may_be_empty: bool = False) -> bytes:
     """Return a file's content, unzipped if it is gzip and without a byte order mark.
 

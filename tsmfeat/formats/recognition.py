@@ -13,7 +13,7 @@ from tsmfeat.errors import InputError, did_you_mean
 from tsmfeat.files import is_safetensors
 from tsmfeat.formats import binego360, generic_csv
 from tsmfeat.formats.binego360_bins import all_bins
-from tsmfeat.formats.content import GZIP_MAGIC, read_content
+from tsmfeat.formats.content import GZIP_MAGIC, read_content, require_no_pipe
 from tsmfeat.formats.folders import list_files
 from tsmfeat.formats.json_files import parse_json
 from tsmfeat.formats.numbers import parse_number
@@ -89,10 +89,7 @@ def recognize_format(path: Path | str) -> Recognized:
     source = Path(path)
     if source.is_dir():
         return _recognize_folder(source)
-    if source.exists() and not source.is_file():
-        raise InputError(
-            f"{source}: no regular file, such as a pipe; it is read more than once", "save it to a file first"
-        )
+    require_no_pipe(source)
     head = _read_head(source)
     if (foreign := _name_foreign(source, head)) is not None:
         raise InputError(f"{source}: {foreign}; {_KNOWN}", "check the path")

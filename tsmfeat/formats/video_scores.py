@@ -14,7 +14,7 @@ import numpy as np
 
 from tsmfeat.errors import InputError
 from tsmfeat.formats.activitynet_decoding import SceneScore
-from tsmfeat.formats.content import read_content
+from tsmfeat.formats.content import read_content, require_no_pipe
 from tsmfeat.formats.json_files import parse_json
 from tsmfeat.formats.numbers import parse_column
 from tsmfeat.formats.row_checks import refuse_problems
@@ -67,6 +67,7 @@ def read_video_scores(path: Path | str) -> VideoScores:
     [[0.75, nan], [nan, 0.5]]
     """
     source = Path(path)
+    require_no_pipe(source)
     content = read_content(source, "a table of video scores")
     try:
         return _from_json(source, content) if content.lstrip()[:1] in (b"{", b"[") else _from_csv(source)

@@ -138,8 +138,10 @@ def _pairs(
     video, label = video[usable], segments.label[usable].astype(np.int64)
     start, end = segments.start[usable], segments.end[usable]
     count = np.diff(offsets)[video]
-    first = np.clip(np.floor(start / step_seconds), 0, count).astype(np.int64)
-    length = np.clip(np.ceil(end / step_seconds), 0, count).astype(np.int64) - first
+    # A quotient that overflows lies beyond any grid, as what is clipped does.
+    with np.errstate(over="ignore"):
+        first = np.clip(np.floor(start / step_seconds), 0, count).astype(np.int64)
+        length = np.clip(np.ceil(end / step_seconds), 0, count).astype(np.int64) - first
     # One entry for each interval that each segment touches.
     segment = np.repeat(np.arange(len(length)), length)
     interval = np.arange(len(segment)) - np.repeat(np.cumsum(length) - length, length) + first[segment]

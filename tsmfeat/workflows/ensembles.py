@@ -45,8 +45,11 @@ def load_checkpoints(sources: Sequence[str]) -> dict[str, HeadsCheckpoint]:
 
 
 def _is_hdf5(path: str) -> bool:
+    source = Path(path)
+    if not source.is_file():
+        return False
     try:
-        with Path(path).open("rb") as stream:
+        with source.open("rb") as stream:
             return stream.read(4) == _HDF5_SIGNATURE
     except OSError:  # whoever reads it next says so
         return False
