@@ -392,6 +392,14 @@ def test_predictions_outside_the_evaluated_videos_are_warned_of(tmp_path):
     assert [text.split(": ")[0] for _, text in progress.of("warn") if "not evaluated" in text] == [outside]
 
 
+def test_a_file_without_predictions_is_told(tmp_path):
+    gt = write_database(tmp_path / "gt.json", make_database())
+    progress = Recorder()
+    report = score(write_predictions_file(tmp_path / "f.json", {}), gt, options=TESTING, progress=progress)
+    assert report.evaluation.final_score == 0.0
+    assert [text for _, text in progress.of("warn")] == ["nothing is predicted: every AP is 0"]
+
+
 def test_options_without_a_say_are_told(tmp_path):
     gt = write_database(tmp_path / "gt.json", make_database())
     found = write_predictions_file(tmp_path / "found.json", perfect_results(make_database()))

@@ -33,10 +33,10 @@ def _describe(name: str, found: "AverageRecall | TopRecall | FrameScores") -> li
 
 
 def _proposal_lines(found: "AverageRecall") -> list[str]:
-    low, high = min(found.tiou_thresholds), max(found.tiou_thresholds)
-    shown = found.shown
+    low, high, shown = min(found.tiou_thresholds), max(found.tiou_thresholds), found.shown
     return [
-        f"recall of proposals of any class, {found.variant}, tIoU {low:g} to {high:g}:",
+        f"recall of proposals of any class, {found.variant}, "
+        f"{len(found.tiou_thresholds)} tIoU from {low:g} to {high:g}:",
         _heads("proposals", [*(f"{number:g}" for number in shown), "AUC"]),
         _row("AR", [*shown.values(), found.auc]),
     ]

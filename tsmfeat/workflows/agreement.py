@@ -85,7 +85,7 @@ def warn_of_seen_videos(seen_ids: Collection[str], truth: Annotations, path: str
 
 
 def warn_of_rows(predictions: Predictions, truth: Annotations, progress: Progress, *, forgives: bool = False) -> None:
-    """Tell of rows that were dropped, and of ambiguous segments.
+    """Tell where there is nothing to evaluate, of rows that were dropped, and of ambiguous segments.
 
     Parameters
     ----------
@@ -96,6 +96,8 @@ def warn_of_rows(predictions: Predictions, truth: Annotations, progress: Progres
     forgives
         Whether false positives that overlap ambiguous segments are forgiven.
     """
+    if not len(predictions.segments):
+        progress.warn("nothing is predicted: every AP is 0")
     warn_of_dropped("annotated", truth.num_dropped, progress)
     warn_of_dropped("predicted", predictions.num_dropped, progress)
     if truth.num_ambiguous:

@@ -66,6 +66,9 @@ def require_unit(path: str | Path, unit: str) -> bool:
     return in_bins
 
 
+_AS_NUMBERS = "what was chosen with --unit video can be given as numbers"
+
+
 def require_whole_videos(options: ScoreOptions) -> None:
     """Refuse what would mix whole videos and bins: choices made on the one and scored on the other.
 
@@ -84,7 +87,8 @@ def require_whole_videos(options: ScoreOptions) -> None:
     if options.unit != "video" and whole:
         raise ConfigurationError(
             f"{' and '.join(whole)} with --unit {options.unit}: done on whole videos",
-            "leave one of the two out; what was chosen with --unit video can be given as numbers",
+            "leave one of the two out"
+            + (f"; {_AS_NUMBERS}" if {"--weights learned", "--gamma auto"} & set(whole) else ""),
         )
 
 
