@@ -5,7 +5,7 @@ import json
 import pytest
 from factories_heads import Recorder
 
-from tsmfeat.errors import InputError
+from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.formats.video_lists import read_video_list
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scoring import score
@@ -56,3 +56,18 @@ def test_what_is_no_list_is_refused(tmp_path, content):
     (tmp_path / "list").write_text(content)
     with pytest.raises(InputError, match="list"):
         read_video_list(tmp_path / "list")
+
+
+def test_predictions_of_other_videos_can_be_left_out(files):
+    progress = Recorder()
+    report = score(*files, options=ScoreOptions(outside="drop"), progress=progress)
+    # Only d is not annotated; b stays wrong: precision 1/2 and 2/3 at recall 1/3 and 2/3.
+    assert report.evaluation.ap[:, 0].tolist() == pytest.approx([2 * (2 / 3) / 3], abs=1e-12)
+    assert report.evaluation.num_predictions == 3
+    assert any("1 predictions in videos that are not evaluated" in str(call) for call in progress.calls)
+    assert not any("false positive" in str(call) for call in progress.calls)
+
+
+def test_an_unknown_choice_is_refused():
+    with pytest.raises(ConfigurationError, match="outside 'dorp'"):
+        ScoreOptions(outside="dorp")

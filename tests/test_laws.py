@@ -147,7 +147,7 @@ OTHERS = {
         "--tiou 0.1,0.2,0.30000000000000004,0.4,0.5 --subset s --weights 0.6,0.4 --strict --classes c "
         "--compare b.json --bootstrap 50 --split-bootstrap 16 --seed 4 --diagnosis thumos14 "
         "--video-prior scenes --gamma auto --prior-annotations t.json --prior-subset u --folds 3 --compare-fusions "
-        "--measures frames,ar --frame-step 0.5 --unit bin10 --blocked no.txt",
+        "--measures frames,ar --frame-step 0.5 --unit bin10 --blocked no.txt --outside drop",
         ScoreOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3", True, (("run", 0.4),), "mean"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
@@ -168,6 +168,7 @@ OTHERS = {
             ("epic",),
             "epic",
             "no.txt",
+            "drop",
         ),
     ),
     "predict": (
@@ -227,7 +228,7 @@ OTHERS = {
     "tune": (
         "--search smooth=none,mean:3 --budget 9 --seconds 7 --folds 3 --seed 4 --protocol activitynet --tiou 0.1,0.2 "
         "--subset s --strict --classes c --video-prior v.csv --prior-annotations p.json --prior-subset q "
-        "--bootstrap 50 --force",
+        "--bootstrap 50 --force --outside drop",
         TuneOptions(
             "smooth=none,mean:3",
             9,
@@ -242,6 +243,7 @@ OTHERS = {
             PriorOptions("v.csv", prior_annotations="p.json", prior_subset="q"),
             50,
             True,
+            "drop",
         ),
     ),
     "validate": (

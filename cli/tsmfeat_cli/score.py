@@ -30,6 +30,7 @@ from tsmfeat_cli.shared_options import (
     MaxGap,
     MinDuration,
     Missing,
+    Outside,
     PriorAnnotations,
     PriorSubset,
     Refine,
@@ -80,6 +81,7 @@ def command(
         str,
         typer.Option("--blocked", help="File of videos left out on both sides: a JSON list, or an id a line."),
     ] = ScoreOptions.blocked,
+    outside: Outside = ScoreOptions.outside,
     protocol: Annotated[
         str,
         typer.Option(
@@ -257,6 +259,7 @@ def command(
         tuple(other_protocols),
         preset,
         blocked,
+        outside,
     )
     from tsmfeat.workflows.score_files import SCORE_FILES, require_scores_output, write_scores
     from tsmfeat.workflows.scoring import score

@@ -10,7 +10,7 @@ from tsmfeat.localization.options import LOCALIZE, SEGMENT_SCORES, SMOOTHINGS, T
 from tsmfeat.priors.options import AUTO, SCENES
 from tsmfeat.video.options import DECODERS
 from tsmfeat.workflows.options import ID_RULES
-from tsmfeat.workflows.score_options import WEIGHTINGS
+from tsmfeat.workflows.score_options import OUTSIDE, WEIGHTINGS
 from tsmfeat_cli.common import parse_numbers
 
 # Headings of the long helps, in the words of the stages.
@@ -231,6 +231,12 @@ PriorAnnotations = Annotated[
 ]
 PriorSubset = Annotated[
     str, typer.Option("--prior-subset", help="Subset of them. Default: train, else all.", rich_help_panel=PRIOR_PANEL)
+]
+
+
+Outside = Annotated[
+    str,
+    typer.Option("--outside", help=f"{' or '.join(OUTSIDE)}: predictions in other videos are wrong, or left out."),
 ]
 
 

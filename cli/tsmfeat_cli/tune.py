@@ -10,7 +10,7 @@ import typer
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_numbers
-from tsmfeat_cli.shared_options import PriorAnnotations, PriorSubset, VideoPrior
+from tsmfeat_cli.shared_options import Outside, PriorAnnotations, PriorSubset, VideoPrior
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
 from tsmfeat_cli.tune_tables import describe_tuning
@@ -56,6 +56,7 @@ def command(
         str, typer.Option("--tiou", help="Thresholds, such as 0.5,0.75,0.95. Default: the protocol's.")
     ] = "",
     subset: Annotated[str, typer.Option("--subset", help="Videos to tune on.")] = TuneOptions.subset,
+    outside: Outside = TuneOptions.outside,
     strict: Annotated[
         bool, typer.Option("--strict", help="Invalid rows and unknown classes are errors, all of them listed.")
     ] = TuneOptions.strict,
@@ -79,7 +80,7 @@ def command(
 ) -> None:
     """Choose smoothing, thresholds, gaps, fusion and weights on out-of-fold scores, and say what that gains elsewhere.
 
-    Example: tsmfeat tune --scores oof.safetensors --annotations gt.json --subset validation -o tuned.toml
+    Example: tsmfeat tune --scores oof.safetensors --annotations gt.json --subset tuning -o tuned.toml
     """
     options = TuneOptions(
         search,
@@ -95,6 +96,7 @@ def command(
         PriorOptions(video_prior, prior_annotations=prior_annotations, prior_subset=prior_subset),
         bootstrap,
         force,
+        outside,
     )
     from tsmfeat.workflows.tuning import tune
 

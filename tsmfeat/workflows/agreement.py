@@ -148,9 +148,6 @@ def _count_videos(names: list[str]) -> str:
 
 def _advise(names: list[str], truth: Annotations, annotated: set[str], *, all_outside: bool) -> str:
     if num_others := sum(name in annotated for name in names):
-        return (
-            f"; {num_others} of the videos are of another subset: to leave them out, score the heads or their interval "
-            "scores, or a file of this subset's videos only"
-        )
+        return f"; {num_others} of the videos are of another subset: --outside drop leaves them out"
     # Nothing in common is a matter of spelling ("v_" before the id, a suffix) or of another data set.
     return f"; the evaluated videos are called {_some(list(truth.video_ids))}" if all_outside else ""

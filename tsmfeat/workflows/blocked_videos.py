@@ -1,5 +1,6 @@
 """Videos that an evaluation leaves out, on both sides."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,5 +40,30 @@ def leave_out_predicted(predictions: Predictions, path: str) -> Predictions:
         No list of videos.
     """
     blocked = frozenset(read_video_list(path))
-    is_kept = np.array([video_id not in blocked for video_id in predictions.video_ids], bool)
-    return replace(predictions, segments=predictions.segments.take(is_kept[predictions.segments.video]))
+    return _keep(predictions, [video_id not in blocked for video_id in predictions.video_ids])
+
+
+def keep_evaluated(predictions: Predictions, video_ids: Sequence[str], path: str, progress: Progress) -> Predictions:
+    """Return the predictions of the evaluated videos, and tell how many others there are.
+
+    Parameters
+    ----------
+    predictions
+        Of any videos.
+    video_ids
+        The evaluated ones.
+    path
+        Where they are from, for the message.
+    progress
+        Told.
+    """
+    evaluated = frozenset(video_ids)
+    kept = _keep(predictions, [video_id in evaluated for video_id in predictions.video_ids])
+    if count := len(predictions.segments) - len(kept.segments):
+        progress.note(f"{path}: {count:,} predictions in videos that are not evaluated are left out")
+    return kept
+
+
+def _keep(predictions: Predictions, is_kept: Sequence[bool]) -> Predictions:
+    rows = np.array(is_kept, bool)[predictions.segments.video]
+    return replace(predictions, segments=predictions.segments.take(rows))

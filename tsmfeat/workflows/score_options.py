@@ -13,6 +13,9 @@ from tsmfeat.priors.options import PriorOptions
 
 WEIGHTINGS = ("equal", "validation", "learned")
 
+OUTSIDE = ("count", "drop")
+"""What predictions in videos that are not evaluated are: false positives, as in the official code, or nothing."""
+
 
 @dataclass(frozen=True)
 class SearchOptions:
@@ -93,6 +96,8 @@ class ScoreOptions:
         A data set whose thresholds stand in place of the protocol's (`tsmfeat.metrics.presets`); empty: none.
     blocked
         File of the videos that are left out of annotations and predictions; empty: none.
+    outside
+        One of `OUTSIDE`.
 
     Raises
     ------
@@ -119,11 +124,13 @@ class ScoreOptions:
     protocols: tuple[str, ...] = ()
     preset: str = ""
     blocked: str = ""
+    outside: str = OUTSIDE[0]
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""
         require_measures(self.measures)
         require_choice("unit", self.unit, UNITS)
+        require_choice("outside", self.outside, OUTSIDE)
         for name in self.protocols:
             protocol_named(name)
         if self.preset:

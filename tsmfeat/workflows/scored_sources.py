@@ -17,7 +17,7 @@ from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.agreement import check_classes
-from tsmfeat.workflows.blocked_videos import leave_out_predicted
+from tsmfeat.workflows.blocked_videos import keep_evaluated, leave_out_predicted
 from tsmfeat.workflows.ensembles import Checkpoints, match_stores, recorded_counts, score_stored_videos
 from tsmfeat.workflows.interval_files import read_wanted_scores
 from tsmfeat.workflows.score_options import ScoreOptions
@@ -108,7 +108,8 @@ def _read_source(
         return read_wanted_scores(path, video_ids, progress)
     require_unit(path, options.unit)
     found = read_predictions(path, reader_rule(options), as_class_list(options.classes or None))
-    return leave_out_predicted(found, options.blocked) if options.blocked else found
+    found = leave_out_predicted(found, options.blocked) if options.blocked else found
+    return keep_evaluated(found, video_ids, path, progress) if options.outside == "drop" else found
 
 
 def match_priors(

@@ -24,7 +24,7 @@ class TuneOptions:
         Into how many folds the videos are dealt, by the hash of their ids.
     seed
         Of new starts of the search, and of resamples.
-    protocol, tiou_thresholds, subset, strict, classes
+    protocol, tiou_thresholds, subset, strict, classes, outside
         As in `ScoreOptions`.
     prior
         What is known of whole videos; its strength is searched.
@@ -52,6 +52,7 @@ class TuneOptions:
     prior: PriorOptions = field(default_factory=PriorOptions)
     num_resamples: int = StatisticsOptions.default_resamples
     force: bool = False
+    outside: str = ScoreOptions.outside
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""

@@ -65,7 +65,11 @@ def read_material(
             "nothing to tune", "name interval scores or predictions: --scores oof.safetensors, --predictions oof.json"
         )
     reading = ScoreOptions(
-        protocol=options.protocol, subset=options.subset, strict=options.strict, classes=options.classes
+        protocol=options.protocol,
+        subset=options.subset,
+        strict=options.strict,
+        classes=options.classes,
+        outside=options.outside,
     )
     rule, classes = reader_rule(reading), as_class_list(options.classes or None)
     everything = read_annotations(annotations, rule, classes)
