@@ -179,3 +179,19 @@ def test_changes_of_label_are_learned_from_segments_far_outside(tmp_path):
     write_interval_scores(scores, tmp_path / "a.scores")
     words = ("--annotations", truth, "--smooth", "viterbi:1", "--transitions", far, "--json")
     assert json.loads(call("score", tmp_path / "a.scores", *words).stdout)["num_predictions"] > 0
+
+
+@pytest.mark.parametrize("named", ["", ".", "/"])
+def test_an_empty_name_is_no_output_of_tune(plain, named):
+    truth, found = plain
+    refused = call("tune", "--predictions", found, "--annotations", truth, "-o", named, code=2)
+    assert "tuned.toml" in refused.stderr
+
+
+@pytest.mark.parametrize("line", [r'video-prior = "a\u0000b"', r'compare = ["x", "\u0000"]'])
+def test_texts_that_no_command_line_can_hold_are_refused(plain, tmp_path, line):
+    truth, found = plain
+    config = tmp_path / "c.toml"
+    config.write_text(f"[score]\n{line}\n")
+    refused = call("score", found, "--annotations", truth, "--config", config, code=2)
+    assert "U+0000" in refused.stderr

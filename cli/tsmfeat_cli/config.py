@@ -16,7 +16,7 @@ def load_config(ctx: typer.Context, path: Path | None) -> Path | None:
     Raises
     ------
     ConfigurationError
-        Not readable, not TOML, or a table or an option that does not exist.
+        Not readable, not TOML, a table or an option that does not exist, or a text that no command line can hold.
     """
     if path is not None:
         table = _read_tables(path).get(str(ctx.info_name), {})
@@ -24,7 +24,8 @@ def load_config(ctx: typer.Context, path: Path | None) -> Path | None:
         ctx.default_map = {}
         for key, value in table.items():
             param = _find(key, params, f"{path}: [{ctx.info_name}] has an unknown option")
-            ctx.default_map[param.name] = _as_typed(value, param)
+            typed = ctx.default_map[param.name] = _as_typed(value, param)
+            _require_typeable(typed, f"{path}: [{ctx.info_name}] {key}")
     return path
 
 
@@ -65,6 +66,12 @@ def _as_typed(value: Any, param: Any) -> Any:  # noqa: ANN401
     if isinstance(value, bool) and not getattr(param, "is_flag", False):
         return switch_word(value)
     return value
+
+
+def _require_typeable(value: Any, place: str) -> None:  # noqa: ANN401
+    """Refuse the character that ends texts of the system: no path and no option can hold it."""
+    if any("\0" in str(part) for part in (value if isinstance(value, list) else [value])):
+        raise ConfigurationError(f"{place}: a text with the character U+0000", "leave it out")
 
 
 def switch_word(value: bool) -> str:

@@ -98,9 +98,8 @@ def require_tables_output(out: Path, sources: Sequence[str]) -> None:
         Another suffix than ``.toml``, a source, or a file that `write_tables` did not write.
     """
     if out.suffix != ".toml" or out.is_dir():
-        raise ConfigurationError(
-            f"{out}: what is written is a TOML file, for --config", f"use -o {out.with_suffix('.toml')}"
-        )
+        named = out / "tuned.toml" if out.is_dir() else out.with_suffix(".toml")
+        raise ConfigurationError(f"{out}: what is written is a TOML file, for --config", f"use -o {named}")
     if any(Path(source).resolve() == out.resolve() for source in sources):
         raise ConfigurationError(f"{out}: is to be read and written", "choose another name with -o")
     if out.exists() and not _is_ours(out):
