@@ -217,6 +217,8 @@ def test_only_background_in_the_vocabulary_gives_no_segments():
         ({"tail": "keep"}, "drop, extend"),
         ({"threshold": NAN}, "threshold nan"),
         ({"max_gap": -1}, "max_gap -1"),
+        ({"max_gap": 2**63 - 1}, "max_gap 9223372036854775807"),
+        ({"max_gap": 2**80}, "0 to 2,147,483,647"),
         ({"min_duration": -0.5}, "min_duration -0.5"),
         ({"min_duration": math.inf}, "min_duration inf"),
         ({"smooth": "mean:4"}, "odd"),

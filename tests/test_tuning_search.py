@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.tuning_defaults import base_setting, default_values
 from tsmfeat.workflows.tuning_search import Limits, search_best
 from tsmfeat.workflows.tuning_settings import NAMES, Setting, change, idle_options, value_of, value_text
-from tsmfeat.workflows.tuning_space import make_space
+from tsmfeat.workflows.tuning_space import Space, make_space
 from tsmfeat.workflows.tuning_words import parse_search
 
 VALUES = {
@@ -44,6 +45,20 @@ def graded(worth, log=None):
         return worth(point)
 
     return grade
+
+
+def test_settings_are_not_counted_beyond_the_time(monkeypatch):
+    counted, list_points = [], Space.points
+
+    def count(space):
+        for point in list_points(space):
+            counted.append(point)
+            yield point
+
+    monkeypatch.setattr(Space, "points", count)
+    found = search_best(make_space(Setting(), VALUES), lambda _: 0.0, Limits(10**6, time.monotonic()), chance())
+    assert len(counted) <= 1
+    assert len(found.scores) == 1
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -17,6 +17,8 @@ SMOOTHINGS = ("none", "mean:K", "gaussian:SIGMA", "viterbi:COST")
 SEGMENT_SCORES = ("max", "mean", "contrast")
 """What a segment is given of its intervals' scores."""
 
+# No video has more intervals, and sums with a row's number stay within 64 bits.
+_LARGEST_GAP = 2**31 - 1
 _SMOOTHING_HINT = "use for example --smooth mean:9, gaussian:2 or viterbi:1"
 
 
@@ -81,8 +83,10 @@ class LocalizationOptions:
         require_choice("tail", self.tail, TAILS)
         require_choice("segment_score", self.segment_score, SEGMENT_SCORES)
         self._check_thresholds()
-        if self.max_gap < 0:
-            raise ConfigurationError(f"max_gap {self.max_gap!r}: it counts intervals, 0 or more", "use --max-gap 0")
+        if not 0 <= self.max_gap <= _LARGEST_GAP:
+            raise ConfigurationError(
+                f"max_gap {self.max_gap!r}: it counts intervals, 0 to {_LARGEST_GAP:,}", "use --max-gap 0"
+            )
         if not (math.isfinite(self.min_duration) and self.min_duration >= 0):
             raise ConfigurationError(
                 f"min_duration {self.min_duration!r} s: it is a finite number of seconds, 0 or more",

@@ -16,6 +16,8 @@ _DECIMALS = 12
 _FRUITLESS_STARTS = 20
 # Enumerating costs little beside grading, but not nothing.
 _POINTS_PER_SETTING = 20
+# Of the time that is given, so much may go into counting settings.
+_COUNTING_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def search_best(space: Space, grade: Grade, limits: Limits, random: np.random.Ge
             scores[point] = grade(point)
         return True
 
-    if _is_small(space, limits.budget):
+    if _is_small(space, limits):
         is_exhaustive = all(look(point) for point in space.points())
         return Found(best_of(scores), scores, is_exhaustive)
     _climb(space, space.origin, look, scores)
@@ -123,11 +125,13 @@ def best_of(scores: dict[Point, float]) -> Point:
     return max(scores, key=lambda point: rank_of(point, scores[point]))
 
 
-def _is_small(space: Space, budget: int) -> bool:
-    if space.size > _POINTS_PER_SETTING * budget:
+def _is_small(space: Space, limits: Limits) -> bool:
+    if space.size > _POINTS_PER_SETTING * limits.budget:
         return False
+    now = time.monotonic()
+    until = now + _COUNTING_SHARE * (limits.deadline - now)
     for count, _ in enumerate(space.points(), 1):
-        if count > budget:
+        if count > limits.budget or time.monotonic() > until:
             return False
     return True
 
