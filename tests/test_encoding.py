@@ -107,3 +107,22 @@ def test_an_error_of_the_source_leaves_the_old_file(tmp_path):
 def test_a_missing_folder_is_an_output_error(tmp_path):
     with pytest.raises(OutputError):
         write_video(tmp_path / "missing" / "a.mp4", [paint(0)])
+
+
+def test_equal_frames_become_equal_bytes_whatever_was_written_before(tmp_path):
+    rng = np.random.default_rng(5)
+    still = rng.integers(0, 255, (96, 96, 3), np.uint8)
+    # A picture that moves over a still one, as the rendered videos have it.
+    videos = [
+        [np.roll(still, (step * number, step), (0, 1)) // (1 + (step + number) % 2) for step in range(80)]
+        for number in range(1, 9)
+    ]
+
+    def write_all(order):
+        written = {}
+        for number in order:
+            write_video(tmp_path / "video.mp4", videos[number], fps=25)
+            written[number] = (tmp_path / "video.mp4").read_bytes()
+        return written
+
+    assert write_all(range(8)) == write_all(reversed(range(8)))

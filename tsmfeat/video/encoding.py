@@ -150,7 +150,8 @@ def _configure(stream: "VideoStream", first: npt.NDArray[np.uint8], unit: Fracti
     context.thread_count = 1
     context.gop_size = options.gop_size
     context.max_b_frames = options.num_b_frames
-    context.options = {"crf": str(options.crf), "preset": options.preset}
+    # Of small frames, x264's macroblock tree reads what earlier videos left in memory: equal frames became other bytes.
+    context.options = {"crf": str(options.crf), "preset": options.preset, "x264-params": "no-mbtree=1"}
 
 
 def _checked(image: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
