@@ -468,6 +468,15 @@ def test_truncated_files_are_refused_in_one_line(tmp_path, legacy):
         refusal(path)
 
 
+def test_a_cut_after_the_last_weight_is_refused_too(tmp_path):
+    # The older format orders storages by their addresses: among so many, the last is hardly ever a weight.
+    content = training_file(tiny_state()) | {"moments": [torch.ones(3) for _ in range(200)]}
+    whole = saved(tmp_path / "whole.pth", content, True).read_bytes()
+    path = tmp_path / "cut.pth"
+    path.write_bytes(whole[:-1])
+    refusal(path)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_changed_byte_is_refused_or_gives_other_values_not_another_error(tmp_path_factory, data):

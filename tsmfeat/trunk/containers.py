@@ -91,6 +91,9 @@ def _find_storages(stream: IO[bytes], begin: int, keys: list[str], storages: dic
             raise ValueError(f"storage {printable(key)} has {count} numbers instead of {storages[key].count}")
         places[key] = stream.tell(), size
         stream.seek(size, os.SEEK_CUR)
+    # Which storage is the last depends on addresses in memory: the cut one may be none of those that are asked for.
+    if stream.tell() > stream.seek(0, os.SEEK_END):
+        raise EOFError("the file ends within its last storage")
     return places
 
 
