@@ -1,6 +1,7 @@
 """Clips to embeddings on the CPU, and the choice of device, precision and batch size."""
 
 import copy
+import time
 
 import numpy as np
 import pytest
@@ -102,6 +103,24 @@ def test_started_batches_may_be_fetched_later_and_the_array_used_again(trunk, cl
     rows = [second(), first()]
     assert all(row.dtype == np.float32 for row in rows)
     assert np.array_equal(to_float16(np.concatenate(rows[::-1])), embed(clips))
+
+
+def test_busy_seconds_are_those_of_the_forward_passes_fetched(trunk, clips):
+    slow = copy.deepcopy(trunk)
+    slow.layer4.register_forward_hook(lambda *_: time.sleep(0.05))
+    embed = Embedder(slow, "cpu", "fp32", 4)
+    assert embed.busy_seconds == 0
+    began = time.perf_counter()
+    fetches = [embed.start(clips[:4]), embed.start(clips[4:])]
+    assert embed.busy_seconds == 0
+    for fetch in fetches:
+        fetch()
+    wall = time.perf_counter() - began
+    assert 0.1 <= embed.busy_seconds <= wall
+    # A batch fetched again was computed once.
+    busy = embed.busy_seconds
+    fetches[0]()
+    assert embed.busy_seconds == busy
 
 
 def test_the_trunk_is_left_as_it_was(trunk, clips):
@@ -244,3 +263,17 @@ def test_cuda_equals_the_cpu(trunk, clips, expected):
         assert relative_error(embed(clips), expected) <= 1e-3
     with Embedder(trunk, "cuda:0", "bf16", 3) as embed:
         assert relative_error(embed(clips), expected) <= 2e-2
+
+
+@pytest.mark.gpu
+def test_cuda_is_busy_for_part_of_the_time(trunk):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    clips = np.zeros((32, 2, 224, 224, 3), np.uint8)
+    with Embedder(trunk, "cuda:0", "bf16", 8) as embed:
+        embed(clips)
+        warm = embed.busy_seconds
+        began = time.perf_counter()
+        embed(clips)
+        wall = time.perf_counter() - began
+    assert 0 < embed.busy_seconds - warm <= wall

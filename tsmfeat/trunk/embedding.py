@@ -13,6 +13,7 @@ from torch import Tensor
 from tsmfeat.errors import InputError
 from tsmfeat.trunk.device import exact_convolutions
 from tsmfeat.trunk.folding import fold_norms
+from tsmfeat.trunk.stopwatch import Stopwatch
 from tsmfeat.trunk.transfer import NUM_BUFFERS, UploadBuffers, download, wait
 from tsmfeat.trunk.tsm import TemporalShiftTrunk
 
@@ -47,6 +48,12 @@ class Embedder:
         Whether a smaller batch is filled up with zeros to `batch_size`, so that the device sees one shape only.
         `None`: on CUDA, where a new shape costs a new choice of kernels; on the CPU it would only be lost work.
 
+    Attributes
+    ----------
+    busy_seconds
+        How long the device computed for the batches fetched so far: from a forward pass's beginning on the device to
+        its end, copies left out.
+
     Examples
     --------
     >>> from tsmfeat.trunk.tsm import build_trunk
@@ -61,6 +68,7 @@ class Embedder:
     ) -> None:
         self.num_frames, self.embedding_size = trunk.num_frames, trunk.embedding_size
         self.batch_size = batch_size
+        self.busy_seconds = 0.0
         self._device = torch.device(device)
         self._dtype = _DTYPES[precision]
         self._pad = self._device.type == "cuda" if pad is None else pad
@@ -137,10 +145,14 @@ class Embedder:
             raise InputError(f"a batch {found}; expected 1 to {self.batch_size} clips", "split the clips")
         with torch.inference_mode():
             batch = self._buffers.upload(clips, self._pad)
-            host, done = download(self._forward(self._network, batch)[: len(clips)])
+            watch = Stopwatch(self._device)
+            embeddings = self._forward(self._network, batch)
+            watch.stop()
+            host, done = download(embeddings[: len(clips)])
 
         def fetch() -> npt.NDArray[np.float32]:
             wait(done)
+            self.busy_seconds += watch.read_once()
             rows: npt.NDArray[np.float32] = host.numpy()
             return rows
 
