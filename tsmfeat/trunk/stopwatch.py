@@ -42,7 +42,7 @@ class Stopwatch:
         if isinstance(began, float) and isinstance(ended, float):
             return ended - began
         if isinstance(began, torch.cuda.Event) and isinstance(ended, torch.cuda.Event):
-            return began.elapsed_time(ended) / 1000
+            return float(began.elapsed_time(ended)) / 1000
         return 0.0
 
     def _now(self) -> _Moment:
