@@ -21,6 +21,7 @@ from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.options import VideoOptions
+from tsmfeat.workflows.merge_options import MergeOptions
 from tsmfeat.workflows.options import ConvertOptions, DemoOptions, ExtractOptions, FitOptions, ValidateOptions
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.score_options import CeilingOptions, FuseOptions, ScoreOptions, SearchOptions
@@ -73,6 +74,7 @@ def test_the_list_of_commands_loads_no_command():
 COMMAND_WORDS = {
     "convert": ["convert", "in.pth", "out.safetensors"],
     "extract": ["extract", "videos", "-o", "out.h5", "--checkpoint", "random:0"],
+    "merge": ["merge", "parts", "-o", "merged.h5"],
     "fit-heads": ["fit-heads", "features.h5", "--annotations", "gt.json"],
     "score": ["score", "heads.safetensors", "--annotations", "gt.json"],
     "predict": ["predict", "features.h5", "--heads", "heads.safetensors", "-o", "predictions.json"],
@@ -85,6 +87,7 @@ COMMAND_WORDS = {
 JOBS = {
     "convert": ("tsmfeat.workflows.conversion", "convert"),
     "extract": ("tsmfeat.workflows.extraction", "extract"),
+    "merge": ("tsmfeat.workflows.merging", "merge"),
     "fit-heads": ("tsmfeat.workflows.fitting", "fit_heads"),
     "score": ("tsmfeat.workflows.scoring", "score"),
     "predict": ("tsmfeat.workflows.prediction", "predict"),
@@ -97,6 +100,7 @@ JOBS = {
 DEFAULTS = {
     "convert": ConvertOptions(),
     "extract": ExtractOptions(TrunkOptions(checkpoint="random:0")),
+    "merge": MergeOptions(),
     "fit-heads": FitOptions(),
     "score": ScoreOptions(),
     "predict": PredictOptions(),
@@ -126,6 +130,7 @@ OTHERS = {
             retry_failed=True,
         ),
     ),
+    "merge": ("--overwrite --dry-run", MergeOptions(True, True)),
     "fit-heads": (
         "--tasks action --epochs 3 --batch-size 5 --lr 0.2 --momentum 0.1 --weight-decay 0.3 --schedule step "
         "--dropout 0.4 --dropout-unit embedding --standardize off --scene-weight 0.6 --background-weight balanced "
@@ -305,6 +310,7 @@ PRIOR_FIXED = {"prior.smoothing", "prior.gammas"}
 ALWAYS_DEFAULT = {
     "convert": set(),
     "extract": {"trunk.checkpoint", "trunk.shift_div", "store.part_bytes", "store.part_seconds"},
+    "merge": set(),
     "fit-heads": {"heads.head"},
     "score": {
         "fusion.decimals",

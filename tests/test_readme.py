@@ -58,6 +58,8 @@ def folder(tmp_path_factory):
         trunk = TrunkOptions("resnet18", "random:0", num_frames=2)
         options = ExtractOptions(trunk, VideoOptions("square32", workers=1), step_seconds=step)
         extract([str(folder / "videos")], folder / f"{name}.h5", options)
+        if step == 0.5:
+            extract([str(folder / "videos")], folder / "parts", options)
         fitting = FitOptions(HeadOptions(epochs=2))
         fit_heads([folder / f"{name}.h5"], folder / "gt.json", folder / f"{name}.safetensors", fitting)
     return folder

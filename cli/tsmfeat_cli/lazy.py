@@ -21,6 +21,7 @@ _LISTING = "tsmfeat.listing"
 # Name -> (module that holds a function `command`, one line for the list).
 COMMANDS = {
     "extract": ("tsmfeat_cli.extract", "Run a trunk once per interval of every video; embeddings go to HDF5."),
+    "merge": ("tsmfeat_cli.merge", "Shards and other stores into one file, each video once, checksums verified."),
     "fit-heads": ("tsmfeat_cli.fit_heads", "Train multi-task heads on stored features, in seconds."),
     "score": ("tsmfeat_cli.score", "From heads or prediction files to segments, fusion, mAP and the final score."),
     "predict": ("tsmfeat_cli.predict", "Segments in features or raw videos, without annotations."),

@@ -66,6 +66,27 @@ def build_catalog(indexes: Sequence[FileIndex]) -> Catalog:
     )
 
 
+def conflicting_videos(catalog: Catalog, checksums: npt.NDArray[np.uint32]) -> tuple[str, ...]:
+    """List the videos of which copies differ in checksum or number of intervals; no row is read.
+
+    Parameters
+    ----------
+    catalog
+        The videos.
+    checksums
+        Stored CRC-32 of the embeddings by slot.
+    """
+    if not catalog.copies:
+        return ()
+    counting = dict(zip(catalog.video_ids, catalog.slots.tolist(), strict=True))
+    num_rows = catalog.last_row - catalog.first_row
+    return tuple(
+        video_id
+        for video_id, copies in catalog.copies.items()
+        if len({(int(checksums[slot]), int(num_rows[slot])) for slot in (counting[video_id], *copies)}) > 1
+    )
+
+
 def join_column(indexes: Sequence[FileIndex], name: str) -> npt.NDArray[Any]:
     """Return a column with one value a video over all files, by slot."""
     return _join([index.columns[name] for index in indexes])

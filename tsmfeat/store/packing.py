@@ -1,6 +1,6 @@
 """Packing many parts into one file, and what can be found out by reading every row."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +23,17 @@ class DamagedVideo(NamedTuple):
     reason: str
 
 
-def pack(store: FeatureStore, out: Path, *, created: str | None = None) -> None:
+def _ignore(num_bytes: int) -> None:
+    """Hear of written rows and do nothing."""
+
+
+def pack(
+    store: FeatureStore,
+    out: Path,
+    *,
+    created: str | None = None,
+    on_rows: Callable[[int], object] = _ignore,
+) -> None:
     """Write all videos of a store into one file, by the same path as a part.
 
     Every checksum is verified on the way and rows are copied video by video, so a file of any size needs little
@@ -37,6 +47,9 @@ def pack(store: FeatureStore, out: Path, *, created: str | None = None) -> None:
         The ``.h5`` file, replaced as a whole if it exists.
     created
         Time stamp of the file; default: now.
+    on_rows
+        Called before the rows of each video are written, with their bytes. What it raises stops the packing; nothing
+        is left behind.
 
     Raises
     ------
@@ -50,7 +63,12 @@ def pack(store: FeatureStore, out: Path, *, created: str | None = None) -> None:
     for video_id in store.duplicated:
         store.verified_embeddings(video_id)
     image = build_image(store.spec, packed_columns(store), created or timestamp_now())
-    publish_file(out, image, _verified_rows(store), replace=True)
+    publish_file(out, image, _verified_rows(store, on_rows), replace=True)
+
+
+def packed_bytes(store: FeatureStore) -> int:
+    """Return how large the file would be that `pack` makes of a store."""
+    return build_image(store.spec, packed_columns(store), timestamp_now()).num_bytes
 
 
 def packed_columns(store: FeatureStore) -> Columns:
@@ -63,10 +81,12 @@ def packed_columns(store: FeatureStore) -> Columns:
     return columns | encode_video_ids(store.video_ids)
 
 
-def _verified_rows(store: FeatureStore) -> Iterator[memoryview]:
+def _verified_rows(store: FeatureStore, on_rows: Callable[[int], object]) -> Iterator[memoryview]:
     checksums = store.column("embedding_crc32")
     for video_id in store.video_ids:
-        yield rows_as_bytes(store.verified_embeddings(video_id))
+        rows = rows_as_bytes(store.verified_embeddings(video_id))
+        on_rows(rows.nbytes)
+        yield rows
     if not np.array_equal(checksums, store.column("embedding_crc32")):
         # A copy stood in for a video that was intact a moment ago: the index written before no longer fits.
         raise StoreError("a file changed while it was packed; store files never change", "run the same command again")
@@ -100,7 +120,7 @@ def find_differing_copies(store: FeatureStore, share: float = schema.LARGE_DIFFE
     video_ids
         Ids of videos with another number of intervals, or embeddings further apart.
     """
-    return [video_id for video_id in store.duplicated if _copies_differ(store, video_id, share)]
+    return [video_id for video_id in store.conflicting if _copies_differ(store, video_id, share)]
 
 
 def _copies_differ(store: FeatureStore, video_id: str, share: float) -> bool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError, InputError, StoreError, did_you_mean
 from tsmfeat.store import schema
-from tsmfeat.store.catalog import build_catalog, join_column
+from tsmfeat.store.catalog import build_catalog, conflicting_videos, join_column
 from tsmfeat.store.folders import expand_paths
 from tsmfeat.store.image import offsets_of, rows_as_bytes
 from tsmfeat.store.options import VERIFY_CHOICES
@@ -125,6 +125,16 @@ class FeatureStore:
     def duplicated(self) -> tuple[str, ...]:
         """Ids of videos that more than one file holds."""
         return tuple(self._catalog.copies)
+
+    @property
+    def conflicting(self) -> tuple[str, ...]:
+        """Ids of videos that two files hold with different checksums or numbers of intervals."""
+        return conflicting_videos(self._catalog, self._crc)
+
+    @property
+    def mended(self) -> tuple[str, ...]:
+        """Ids of videos whose first copy was found damaged, so that another file's counts."""
+        return tuple(self.video_ids[place] for place in np.flatnonzero(self._slots != self._catalog.slots))
 
     @property
     def duration_seconds(self) -> npt.NDArray[np.float64]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tsmfeat.workflows.fitting import fit_heads as fit_heads
     from tsmfeat.workflows.fusing import fuse as fuse
     from tsmfeat.workflows.inspection import inspect as inspect
+    from tsmfeat.workflows.merging import merge as merge
     from tsmfeat.workflows.prediction import predict as predict
     from tsmfeat.workflows.scoring import score as score
     from tsmfeat.workflows.tuning import tune as tune
@@ -25,12 +26,25 @@ _HOMES = {
     "fit_heads": "tsmfeat.workflows.fitting",
     "fuse": "tsmfeat.workflows.fusing",
     "inspect": "tsmfeat.workflows.inspection",
+    "merge": "tsmfeat.workflows.merging",
     "predict": "tsmfeat.workflows.prediction",
     "score": "tsmfeat.workflows.scoring",
     "tune": "tsmfeat.workflows.tuning",
     "validate": "tsmfeat.workflows.validation",
 }
-__all__ = ["convert", "doctor", "extract", "fit_heads", "fuse", "inspect", "predict", "score", "tune", "validate"]
+__all__ = [
+    "convert",
+    "doctor",
+    "extract",
+    "fit_heads",
+    "fuse",
+    "inspect",
+    "merge",
+    "predict",
+    "score",
+    "tune",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
