@@ -21,6 +21,7 @@ from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.options import VideoOptions
+from tsmfeat.workflows.array_options import ArrayOptions
 from tsmfeat.workflows.merge_options import MergeOptions
 from tsmfeat.workflows.options import ConvertOptions, DemoOptions, ExtractOptions, FitOptions, ValidateOptions
 from tsmfeat.workflows.predict_options import PredictOptions
@@ -112,8 +113,19 @@ DEFAULTS = {
 }
 OTHERS = {
     "convert": (
-        "--trunk resnet50 --from csv --to thumos14 --classes c.txt --sample s.csv --pieces join --strict",
-        ConvertOptions("resnet50", "csv", "thumos14", "c.txt", "s.csv", "join", True),
+        "--trunk resnet50 --from csv --to thumos14 --classes c.txt --sample s.csv --pieces join --strict --name vggish "
+        "--step 0.96 --num-frames 96 --clip-seconds 2 --view audio --origin AudioSet --id path --against features.h5 "
+        "--dtype float32",
+        ConvertOptions(
+            "resnet50",
+            "csv",
+            "thumos14",
+            "c.txt",
+            "s.csv",
+            "join",
+            True,
+            ArrayOptions("vggish", 0.96, 96, 2.0, "audio", "AudioSet", "path", "features.h5", "float32"),
+        ),
     ),
     "extract": (
         "-t 0.25 --trunk resnet50 --num-frames 4 --shift off --resize square64 --clip-seconds 2 --precision bf16 "

@@ -1,4 +1,4 @@
-"""`tsmfeat convert`: training checkpoints into clean ones, annotations and predictions into other formats."""
+"""`tsmfeat convert`: checkpoints into clean ones, annotations and predictions into other formats, stores and arrays."""
 
 import json
 from dataclasses import asdict
@@ -9,19 +9,35 @@ import typer
 
 from tsmfeat.formats.options import FORMATS, PIECES_CHOICES
 from tsmfeat.trunk.options import TRUNKS
-from tsmfeat.workflows.options import ConvertOptions
+from tsmfeat.workflows.array_options import DTYPES, ArrayOptions
+from tsmfeat.workflows.options import ID_RULES, ConvertOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:
+    from tsmfeat.workflows.array_import import ArrayReport
     from tsmfeat.workflows.checkpoint_conversion import CheckpointReport
     from tsmfeat.workflows.format_conversion import ConversionReport
 
 
+ARRAYS_PANEL = "Arrays and stores"
+
+
 def command(
-    source: Annotated[Path, typer.Argument(help="A trunk's checkpoint, or annotations or predictions.")],
-    out: Annotated[Path, typer.Argument(help="X.safetensors for a checkpoint; otherwise see --to.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A trunk's checkpoint; annotations or predictions; a folder of .npy arrays, one a video; or a feature "
+            "store."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="X.safetensors for a checkpoint, X.h5 for arrays, a folder for a store; otherwise see --to."
+        ),
+    ],
     trunk: Annotated[
         str, typer.Option("--trunk", help=f"Of a checkpoint: {', '.join(TRUNKS)}. Default: by the shapes.")
     ] = ConvertOptions.trunk,
@@ -43,17 +59,60 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Invalid rows, and what the target cannot hold, are errors.")
     ] = ConvertOptions.strict,
+    name: Annotated[
+        str, typer.Option("--name", help="What made them, such as vggish.", rich_help_panel=ARRAYS_PANEL)
+    ] = ArrayOptions.name,
+    step: Annotated[
+        float | None, typer.Option("--step", "-t", help="Seconds between rows.", rich_help_panel=ARRAYS_PANEL)
+    ] = ArrayOptions.step_seconds,
+    num_frames: Annotated[
+        int, typer.Option("--num-frames", help="Inputs that a row sums up.", rich_help_panel=ARRAYS_PANEL)
+    ] = ArrayOptions.num_frames,
+    clip_seconds: Annotated[
+        float | None,
+        typer.Option("--clip-seconds", help="Span a row sums up. Default: the step.", rich_help_panel=ARRAYS_PANEL),
+    ] = ArrayOptions.clip_seconds,
+    view: Annotated[
+        str, typer.Option("--view", help="Name of the view, such as audio.", rich_help_panel=ARRAYS_PANEL)
+    ] = ArrayOptions.view,
+    origin: Annotated[
+        str,
+        typer.Option(
+            "--origin",
+            help="Weights, version and settings in your words; other words make other features.",
+            rich_help_panel=ARRAYS_PANEL,
+        ),
+    ] = ArrayOptions.origin,
+    id_rule: Annotated[
+        str,
+        typer.Option(
+            "--id", help=f"{' or '.join(ID_RULES)}: what a file of a folder is called.", rich_help_panel=ARRAYS_PANEL
+        ),
+    ] = ArrayOptions.id_rule,
+    against: Annotated[
+        str,
+        typer.Option(
+            "--against",
+            help="Feature store or annotations that know the durations: arrays must be as long, but for one row.",
+            rich_help_panel=ARRAYS_PANEL,
+        ),
+    ] = ArrayOptions.against,
+    dtype: Annotated[
+        str, typer.Option("--dtype", help=f"{' or '.join(DTYPES)}, of a store's arrays.", rich_help_panel=ARRAYS_PANEL)
+    ] = ArrayOptions.dtype,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
     config: Config = None,
 ) -> None:
-    """Write a trunk's checkpoint anew, running none of it; or annotations and predictions in another format.
+    """Write a checkpoint anew, running none of it; labels in another format; arrays as a feature store, and back.
 
     Example: tsmfeat convert ckpt.best.pth.tar trunk.safetensors
     """
-    options = ConvertOptions(trunk, from_format, to_format, classes, sample, pieces, strict)
+    arrays = ArrayOptions(name, step, num_frames, clip_seconds, view, origin, id_rule, against, dtype)
+    options = ConvertOptions(trunk, from_format, to_format, classes, sample, pieces, strict, arrays)
+    from tsmfeat.workflows.array_import import ArrayReport
     from tsmfeat.workflows.conversion import convert
     from tsmfeat.workflows.format_conversion import ConversionReport
 
@@ -63,6 +122,8 @@ def command(
         write_data(json.dumps(asdict(report)))
     if isinstance(report, ConversionReport):
         _summarize_format(report, progress)
+    elif isinstance(report, ArrayReport):
+        _summarize_arrays(report, progress)
     else:
         _summarize_checkpoint(report, progress)
 
@@ -74,6 +135,17 @@ def _summarize_checkpoint(report: "CheckpointReport", progress: TerminalProgress
     )
     extract = ("extract", "videos/", "-o", "features.h5", "--trunk", report.trunk, "--checkpoint", report.out)
     progress.note("next: " + command_line(*extract))
+
+
+def _summarize_arrays(report: "ArrayReport", progress: TerminalProgress) -> None:
+    spec = report.spec
+    progress.note(
+        f"{report.out}: {report.num_videos:,} videos, {report.num_intervals:,} rows of {spec['embedding_size']} values "
+        f"at every {spec['step_seconds']:g} s, of {spec['trunk']}; {report.seconds:.1f} s"
+    )
+    if report.kind == "features":
+        words = ("fit-heads", report.out, "--annotations", "gt.json", "-o", "heads.safetensors")
+        progress.note("next: " + command_line(*words))
 
 
 def _summarize_format(report: "ConversionReport", progress: TerminalProgress) -> None:

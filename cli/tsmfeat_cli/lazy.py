@@ -32,7 +32,7 @@ COMMANDS = {
     "doctor": ("tsmfeat_cli.doctor", "Tell what this machine has and lacks, and compare the decoders on a video."),
     "convert": (
         "tsmfeat_cli.convert",
-        "Training checkpoints into clean ones; annotations and predictions into other formats.",
+        "Training checkpoints into clean ones; labels into other formats; stores into arrays and back.",
     ),
     "demo": ("tsmfeat_cli.demo", "All of it on rendered videos, offline, printing each command it runs."),
 }

@@ -1,7 +1,8 @@
-"""Cleaning up the temporary files that killed runs left."""
+"""Cleaning up the temporary files and folders that killed runs left."""
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +19,7 @@ def remove_stale_temporaries(folder: Path, is_mine: Callable[[str], bool]) -> No
     Parameters
     ----------
     folder
-        Where `tsmfeat.files.write_atomically` wrote; not searched below.
+        Where `tsmfeat.files.write_atomically` wrote, or a folder of such a name was made; not searched below.
     is_mine
         Called with the final name a temporary file was meant for.
     """
@@ -30,7 +31,14 @@ def remove_stale_temporaries(folder: Path, is_mine: Callable[[str], bool]) -> No
         # Cleaning up is a courtesy: what is gone already, or is not ours to remove, stops no run.
         with suppress(OSError):
             if mine or time.time() - path.stat().st_mtime > STALE_SECONDS:
-                files.remove_file(path)
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        files.remove_file(path)
 
 
 def _process_is_gone(pid: int, run: str) -> bool:

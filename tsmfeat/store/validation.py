@@ -158,11 +158,22 @@ def _read_spec(root: Handle, path: Path) -> tuple[FeatureSpec, str]:
         spec = FeatureSpec.from_dict(values)
     except SpecMismatchError as error:
         raise SpecMismatchError(f"{path}: {error.message}", error.hint) from error
+    check_spec_types(spec)
+    return spec, digest
+
+
+def check_spec_types(spec: FeatureSpec) -> None:
+    """Check that every field of a spec is of its type.
+
+    Raises
+    ------
+    ValueError
+        Names the first that is not.
+    """
     for field in fields(FeatureSpec):
         value = getattr(spec, field.name)
         if type(value) is not field.type and (type(value), field.type) != (int, float):
             raise ValueError(f"spec field {field.name!r} is {value!r}")
-    return spec, digest
 
 
 def check_columns(columns: Columns) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tsmfeat.errors import CheckpointError, ConfigurationError, InputError
 from tsmfeat.files import is_safetensors, read_header
 from tsmfeat.formats.recognition import recognize_format
-from tsmfeat.store.folders import files_in, is_packed_output, parts_folder
+from tsmfeat.store.folders import files_in, is_packed_output, output_files, parts_folder
 from tsmfeat.video.options import VIDEO_SUFFIXES
 from tsmfeat.workflows.failures import COLUMNS
 
@@ -137,6 +137,13 @@ def _is_replaceable(out: Path, kind: str) -> bool:
         return (out.is_file() and not out.stat().st_size) or recognize(out) == kind
     except InputError:
         return False
+
+
+def holds_features(path: Path) -> bool:
+    """Return whether a path is surely a feature store: HDF5, a folder of such files, or parts not packed yet."""
+    if path.is_file():
+        return _read_head(path).startswith(_HDF5) or is_packed_output(path)
+    return bool(output_files(path)) and not (path.exists() and is_packed_output(path))
 
 
 def holds_store(path: Path) -> bool:

@@ -8,6 +8,7 @@ from tsmfeat.heads.options import HeadOptions
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import TRUNKS, TrunkOptions
 from tsmfeat.video.options import VideoOptions
+from tsmfeat.workflows.array_options import ArrayOptions
 
 ID_RULES = ("stem", "path")
 
@@ -67,7 +68,7 @@ class ExtractOptions:
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """How a file becomes another: a checkpoint of a trunk, or annotations or predictions.
+    """How a file becomes another: a checkpoint of a trunk, annotations or predictions, stored features or arrays.
 
     Parameters
     ----------
@@ -84,6 +85,8 @@ class ConvertOptions:
         One of ``tsmfeat.formats.options.PIECES_CHOICES``.
     strict
         Whether invalid rows, and what the target cannot hold, are errors.
+    arrays
+        Of folders of arrays, and of stores that become one.
 
     Raises
     ------
@@ -98,6 +101,7 @@ class ConvertOptions:
     sample: str = ""
     pieces: str = PIECES_CHOICES[0]
     strict: bool = False
+    arrays: ArrayOptions = field(default_factory=ArrayOptions)
 
     def __post_init__(self) -> None:
         """Check the names."""
@@ -106,6 +110,7 @@ class ConvertOptions:
             ("from", self.from_format, ("", *FORMATS)),
             ("to", self.to_format, ("", *FORMATS)),
             ("pieces", self.pieces, PIECES_CHOICES),
+            ("id", self.arrays.id_rule, ID_RULES),
         ):
             if value not in choices:
                 known = [choice for choice in choices if choice]
