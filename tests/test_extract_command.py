@@ -448,3 +448,48 @@ def test_real_videos_have_the_intervals_of_their_notes(tmp_path, shared_data, pl
     assert stored_checksums(tmp_path / "x.h5").keys() == REAL.keys()
     assert stored_counts(tmp_path / "x.h5") == {name: counts[place] for name, counts in REAL.items()}
     assert found["num_intervals"] == sum(counts[place] for counts in REAL.values())
+
+
+def test_several_trunks_on_the_command_line(videos, tmp_path):
+    words = ["extract", str(videos), "-o", str(tmp_path / "out"), "-t", "0.5,1", "--trunk", "resnet18,resnet34"]
+    words += ["--checkpoint", "random:0,random:1", "--num-frames", "2,3", "--resize", "square32,square24"]
+    result = CliRunner().invoke(app, [*words, "--workers", "1", "--device", "cpu", "--json"])
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    found = [(spec["trunk"], spec["num_frames"], spec["geometry"], spec["step_seconds"]) for spec in report["specs"]]
+    assert found == [
+        ("resnet18", 2, "square32", 0.5),
+        ("resnet18", 2, "square32", 1.0),
+        ("resnet34", 3, "square24", 0.5),
+        ("resnet34", 3, "square24", 1.0),
+    ]
+    assert [Path(out).name for out in report["out"]] == [
+        f"{name}_t{step}.h5" for name in ("resnet18", "resnet34") for step in ("0.5", "1")
+    ]
+    assert "limited by: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--trunk", "resnet18,resnet34", "--checkpoint", "random:0,random:1,random:2"], "--checkpoint has 3 values"),
+        (["--trunk", "resnet18,resnet34", "--num-frames", "2,3,4"], "--num-frames has 3 values and --trunk 2"),
+        (["--trunk", "resnet18,"], "a comma list with an empty place"),
+        (["--resize", "square32,square48"], "2 geometries for 1 trunks"),
+        (["--num-frames", "two"], "--num-frames 'two': not a whole number"),
+        (["--shard", "3/3"], "a shard is i/n"),
+        (["--manifest", "m.csv"], "videos and a manifest"),
+    ],
+)
+def test_lists_that_do_not_fit_are_usage_errors(videos, tmp_path, words, message):
+    result = CliRunner().invoke(app, ["extract", str(videos), "-o", str(tmp_path / "out"), *USUAL, *words])
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_a_shard_names_the_merge_that_follows(videos, tmp_path):
+    words = ["extract", str(videos), "-o", str(tmp_path / "out"), *USUAL, "--shard"]
+    result = CliRunner().invoke(app, [*words, "0/1"])
+    assert result.exit_code == 0
+    assert f"tsmfeat merge {tmp_path}/out -o {tmp_path}/out.h5" in "".join(result.stderr.split("\n"))
+    assert stored_counts(tmp_path / "out") == COUNTS

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from factories_videos import (
@@ -25,6 +26,7 @@ from tsmfeat.errors import (
     StoreError,
 )
 from tsmfeat.store.folders import output_files
+from tsmfeat.store.reader import open_features
 from tsmfeat.trunk.embedding import Embedder
 from tsmfeat.workflows import extract
 
@@ -117,14 +119,51 @@ def test_an_unexpected_error_publishes_too(tmp_path, videos):
     assert set(stored_counts(tmp_path / "x.h5")) == {"clip0", "clip1"}
 
 
-def test_a_device_without_memory_says_which_batch_size_to_try(tmp_path, videos, monkeypatch):
+def test_a_device_without_memory_for_one_clip_ends_the_run(tmp_path, videos, monkeypatch):
     def exhausted(self, clips):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Embedder, "start", exhausted)
-    with pytest.raises(EnvironmentLackError, match="no memory for a batch of 6 clips") as caught:
+    with pytest.raises(EnvironmentLackError, match="no memory for a single clip"):
         extract([str(videos)], tmp_path / "x.h5", tiny_options(batch_size=6))
-    assert caught.value.hint == "use --batch-size 3"
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator")])
+def test_a_device_with_little_memory_gets_smaller_batches(tmp_path, videos, truth, monkeypatch, error):
+    real, sizes = Embedder.start, []
+
+    def narrow(self, clips):
+        sizes.append(len(clips))
+        if len(clips) > 2:
+            raise error
+        return real(self, clips)
+
+    monkeypatch.setattr(Embedder, "start", narrow)
+    listener = Listener()
+    report = extract([str(videos)], tmp_path / "x.h5", tiny_options(batch_size=9), listener)
+    assert (report.num_done, report.num_failed) == (4, 0)
+    # 14 clips: the first nine fail, then four of them; what comes later is never tried in larger batches again.
+    assert sizes == [9, 4, 2, 2, 2, 2, 1, 2, 2, 1]
+    assert [warning.rpartition(": ")[2] for warning in listener.warnings] == [
+        "batches of 4 clips from now on",
+        "batches of 2 clips from now on",
+    ]
+    with open_features(tmp_path / "x.h5") as store:
+        monkeypatch.undo()
+        extract([str(videos)], tmp_path / "one.h5", tiny_options(batch_size=1))
+        with open_features(tmp_path / "one.h5") as other:
+            for video_id in store.video_ids:
+                one, two = (s.embeddings(video_id).astype(np.float32) for s in (store, other))
+                assert np.linalg.norm(one - two) <= 1e-3 * np.linalg.norm(two)
+
+
+def test_another_error_of_the_device_is_not_taken_for_a_lack_of_memory(tmp_path, videos, monkeypatch):
+    def broken(self, clips):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(Embedder, "start", broken)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        extract([str(videos)], tmp_path / "x.h5", tiny_options(batch_size=6))
 
 
 @pytest.mark.parametrize("half", [False, True])

@@ -130,7 +130,8 @@ OTHERS = {
     "extract": (
         "-t 0.25 --trunk resnet50 --num-frames 4 --shift off --resize square64 --clip-seconds 2 --precision bf16 "
         "--device cpu --batch-size 7 --workers 3 --allow-partial --max-bad 0.2 --view front --id path --retry-failed "
-        "--overwrite --filter reader --decoder decord --reader-memory 2 --reader-timeout 9",
+        "--overwrite --filter reader --decoder decord --reader-memory 2 --reader-timeout 9 "
+        "--manifest m.csv --shard 1/3",
         ExtractOptions(
             TrunkOptions("resnet50", "random:0", 4, "off", precision="bf16", device="cpu", batch_size=7),
             VideoOptions("square64", True, 0.2, 3, "reader", "decord", 2.0, 9.0),
@@ -140,6 +141,8 @@ OTHERS = {
             id_rule="path",
             overwrite=True,
             retry_failed=True,
+            manifest="m.csv",
+            shard="1/3",
         ),
     ),
     "merge": ("--overwrite --dry-run", MergeOptions(True, True)),
@@ -321,8 +324,9 @@ PRIOR_FIXED = {"prior.smoothing", "prior.gammas"}
 # Choices of one, and what only a notebook may set.
 ALWAYS_DEFAULT = {
     "convert": set(),
-    "extract": {"trunk.checkpoint", "trunk.shift_div", "store.part_bytes", "store.part_seconds"},
     "merge": set(),
+    # Geometries are one a trunk only where there are several trunks: test_extract_command.
+    "extract": {"trunk.checkpoint", "trunk.shift_div", "store.part_bytes", "store.part_seconds", "resizes"},
     "fit-heads": {"heads.head"},
     "score": {
         "fusion.decimals",

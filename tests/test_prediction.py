@@ -521,9 +521,9 @@ def test_kept_features_of_another_spec_are_refused(videos, tmp_path):
 
 def test_a_file_for_the_features_of_several_specs_is_refused(videos, tmp_path):
     heads = [save_raw_heads(tmp_path / f"h{step}", raw_spec(step_seconds=step, clip_seconds=step)) for step in (0.5, 1)]
-    with pytest.raises(ConfigurationError, match="fitted on 2 kinds of features") as caught:
+    with pytest.raises(ConfigurationError, match="there are 2 kinds of features") as caught:
         predict(videos, heads, tmp_path / "o.json", raw_options(features_out=str(tmp_path / "x.h5")))
-    assert caught.value.hint == f"name a folder: --features-out {tmp_path / 'x'}"
+    assert caught.value.hint == f"name a folder, each gets a file in it: {tmp_path / 'x'}"
 
 
 def test_a_wrong_checkpoint_is_refused_with_the_digests_wanted_and_found(videos, tmp_path, temporary):

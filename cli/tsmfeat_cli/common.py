@@ -57,6 +57,40 @@ def require_choice(value: str, choices: tuple[str, ...], option: str) -> str:
     return value
 
 
+def parse_words(text: str, option: str) -> tuple[str, ...]:
+    """Return the words of a comma list.
+
+    Raises
+    ------
+    ConfigurationError
+        One of them is empty.
+
+    Examples
+    --------
+    >>> parse_words("resnet18, resnet50", "--trunk")
+    ('resnet18', 'resnet50')
+    """
+    words = tuple(word.strip() for word in text.split(","))
+    if not all(words):
+        raise ConfigurationError(f"{option} {text!r}: a comma list with an empty place", f"use {option} a,b")
+    return words
+
+
+def parse_wholes(text: str, option: str) -> tuple[int, ...]:
+    """Return the whole numbers of a comma list.
+
+    Examples
+    --------
+    >>> parse_wholes("8,16", "--num-frames")
+    (8, 16)
+    """
+    words = parse_words(text, option)
+    for word in words:
+        if not (word.isascii() and word.isdecimal()):
+            raise ConfigurationError(f"{option} {word!r}: not a whole number", f"use for example {option} 8")
+    return tuple(int(word) for word in words)
+
+
 def parse_whole_or_auto(text: str, option: str) -> int | None:
     """Return a whole number, or None for ``auto``.
 

@@ -158,6 +158,13 @@ class Embedder:
 
         return fetch
 
+    def reduce_batch(self, batch_size: int) -> None:
+        """Take smaller batches from now on, and give back the memory that larger ones had."""
+        self.batch_size = batch_size
+        self._buffers = UploadBuffers(self._device, batch_size)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
     def _require_clips(self, clips: Clips) -> None:
         uint8 = clips.dtype in (np.uint8, torch.uint8)
         if not uint8 or clips.ndim != 5 or clips.shape[1] != self.num_frames or clips.shape[4] != 3:

@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from tsmfeat.video.probing import VideoProbe, probe_video
 from tsmfeat.video.quality import ReadQuality, require_complete, require_whole_file
 from tsmfeat.video.sending import ClipSender
 from tsmfeat.video.slots import STOP_SIGNALS, Pulse, map_memory
-from tsmfeat.video.tasks import ReadTask, VideoFailed, VideoOpened, VideoRead
+from tsmfeat.video.tasks import ReadEffort, ReadTask, VideoFailed, VideoOpened, VideoRead
 
 
 def run_reader() -> None:
@@ -102,6 +103,7 @@ def _answer(
     task: ReadTask, sender: ClipSender, outbox: "Connection[Any, Any]", pulse: Pulse
 ) -> VideoRead | VideoFailed:
     stage = "probe"
+    began, waited = time.monotonic(), pulse.waited_seconds
     try:
         path = Path(task.path)
         before = require_file(path)
@@ -114,7 +116,7 @@ def _answer(
         stage = "decode"
         quality = _send_clips(task, probe, plans, decoder, sender)
         require_unchanged(path, before)
-        return VideoRead(task.key, quality)
+        return VideoRead(task.key, quality, _effort(time.monotonic() - began, pulse.waited_seconds - waited))
     except TsmfeatError as error:
         return VideoFailed(task.key, stage, error.message, error.hint, isinstance(error, DecoderError))
     except MemoryError:
@@ -126,6 +128,12 @@ def _answer(
         return VideoFailed(task.key, stage, f"{task.path}: {type(error).__name__}: {error}", broke_down=True)
     finally:
         sender.discard()
+
+
+def _effort(seconds: float, waiting_seconds: float) -> ReadEffort:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Kilobytes on Linux, bytes on macOS.
+    return ReadEffort(seconds, waiting_seconds, peak * (1 if sys.platform == "darwin" else 1024))
 
 
 def _plan(task: ReadTask, probe: VideoProbe) -> list[npt.NDArray[np.int64]]:

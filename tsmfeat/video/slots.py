@@ -34,6 +34,8 @@ class Pulse:
     """
 
     def __init__(self, place: npt.NDArray[np.float64]) -> None:
+        # Counted where the waiting is done; the other side does not see it.
+        self.waited_seconds = 0.0
         self._place = place
 
     def beat(self) -> None:
@@ -45,9 +47,11 @@ class Pulse:
     def waiting(self) -> Iterator[None]:
         """Be silent with a reason: the parent holds what is needed."""
         self._place[1] = 1.0
+        began = time.monotonic()
         try:
             yield
         finally:
+            self.waited_seconds += time.monotonic() - began
             self.beat()
             self._place[1] = 0.0
 

@@ -143,6 +143,25 @@ class ClipsReady:
 
 
 @dataclass(frozen=True)
+class ReadEffort:
+    """What reading a video took.
+
+    Parameters
+    ----------
+    seconds
+        Wall time in the reader.
+    waiting_seconds
+        Of these, those in which all its slots were in the caller's hands.
+    peak_bytes
+        Largest resident memory of the reader process so far, shared slots included.
+    """
+
+    seconds: float = 0.0
+    waiting_seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class VideoRead:
     """The last event of a video that was read to its end: all its clips have been sent.
 
@@ -152,10 +171,13 @@ class VideoRead:
         Of the task.
     quality
         How completely it was read.
+    effort
+        What it took.
     """
 
     key: int
     quality: ReadQuality
+    effort: ReadEffort = ReadEffort()
 
 
 @dataclass(frozen=True)

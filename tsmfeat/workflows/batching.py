@@ -1,13 +1,14 @@
 """Clips of many videos fill common batches; each video gets its rows back when all are there."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from tsmfeat.errors import ConfigurationError
+from tsmfeat.errors import ConfigurationError, EnvironmentLackError
 from tsmfeat.trunk.embedding import Embedder
 
 # One batch is on the device while the next is being filled.
@@ -35,6 +36,8 @@ class ClipBatcher:
         A trunk on a device.
     height, width
         Pixels of a frame.
+    on_smaller
+        Told the new size of a batch, where the device had no memory for the old one.
 
     Raises
     ------
@@ -53,14 +56,17 @@ class ClipBatcher:
     (True, (2, 512))
     """
 
-    def __init__(self, embed: Embedder, height: int, width: int) -> None:
+    def __init__(
+        self, embed: Embedder, height: int, width: int, on_smaller: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._embed = embed
+        self._on_smaller = on_smaller
         self._clips = _allocate_batch((embed.batch_size, embed.num_frames, height, width, 3))
         self._places: _Places = []
         self._in_flight: deque[tuple[_Places, Callable[[], npt.NDArray[np.float32]]]] = deque()
-        self._tables: dict[int, _Table] = {}
+        self._tables: dict[Hashable, _Table] = {}
 
-    def open(self, key: int, num_intervals: int) -> None:
+    def open(self, key: Hashable, num_intervals: int) -> None:
         """Expect a video of so many intervals.
 
         Raises
@@ -70,11 +76,11 @@ class ClipBatcher:
         """
         self._tables[key] = _Table(np.empty((num_intervals, self._embed.embedding_size), np.float16), num_intervals)
 
-    def drop(self, key: int) -> None:
+    def drop(self, key: Hashable) -> None:
         """Forget a video; its clips already in a batch are embedded and thrown away."""
         self._tables.pop(key, None)
 
-    def add(self, key: int, first_interval: int, clips: npt.NDArray[np.uint8]) -> None:
+    def add(self, key: Hashable, first_interval: int, clips: npt.NDArray[np.uint8]) -> None:
         """Copy clips of consecutive intervals into batches, starting each batch that is full.
 
         Parameters
@@ -98,6 +104,8 @@ class ClipBatcher:
             taken += count
             if len(self._places) == len(self._clips):
                 self._start()
+                if self._embed.batch_size < len(self._clips):
+                    self._clips = self._clips[: self._embed.batch_size]
 
     def flush(self) -> None:
         """Embed what is waiting, full batch or not, and fetch everything."""
@@ -106,11 +114,11 @@ class ClipBatcher:
         while self._in_flight:
             self._fetch()
 
-    def is_complete(self, key: int) -> bool:
+    def is_complete(self, key: Hashable) -> bool:
         """Tell whether every interval of an open video is embedded."""
         return key in self._tables and self._tables[key].num_missing == 0
 
-    def take(self, key: int) -> npt.NDArray[np.float16]:
+    def take(self, key: Hashable) -> npt.NDArray[np.float16]:
         """Return a complete video's embeddings, float16 (N, D), and forget it.
 
         A value that float16 cannot hold is infinite in it: so it spoils its own video only.
@@ -118,10 +126,38 @@ class ClipBatcher:
         return self._tables.pop(key).rows
 
     def _start(self) -> None:
-        self._in_flight.append((self._places, self._embed.start(self._clips[: len(self._places)])))
-        self._places = []
+        places, self._places = self._places, []
+        first = 0
+        while first < len(places):
+            # A batch may have become smaller since these clips were gathered, or become so at the next of them.
+            last = min(first + self._embed.batch_size, len(places))
+            if self._submit(places[first:last], self._clips[first:last]):
+                first = last
+
+    def _submit(self, places: _Places, clips: npt.NDArray[np.uint8]) -> bool:
+        """Begin to embed clips; where the device has no memory for them, halve the batch and return False."""
+        try:
+            self._in_flight.append((places, self._embed.start(clips)))
+        except RuntimeError as error:
+            if not _lacks_memory(error):
+                raise
+            self._halve(error)
+            return False
         if len(self._in_flight) == _NUM_IN_FLIGHT:
             self._fetch()
+        return True
+
+    def _halve(self, error: RuntimeError) -> None:
+        # What is in flight holds memory, too.
+        while self._in_flight:
+            self._fetch()
+        size = self._embed.batch_size // 2
+        if not size:
+            raise EnvironmentLackError(
+                "the device has no memory for a single clip", "use a smaller trunk or --resize, or --device cpu"
+            ) from error
+        self._embed.reduce_batch(size)
+        self._on_smaller(size)
 
     def _fetch(self) -> None:
         places, fetch = self._in_flight.popleft()
@@ -130,6 +166,11 @@ class ClipBatcher:
         for (table, interval), row in zip(places, rows, strict=True):
             table.rows[interval] = row
             table.num_missing -= 1
+
+
+def _lacks_memory(error: RuntimeError) -> bool:
+    # The CPU's allocator has no error class of its own.
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _allocate_batch(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -1,26 +1,27 @@
-"""Videos become stored features: find them, check the output, read and embed what is missing, pack."""
+"""Videos become stored features: find them, check the outputs, read and embed what is missing, pack."""
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tsmfeat.errors import ConfigurationError, InputError
+from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError
 from tsmfeat.store.folders import parts_folder
 from tsmfeat.store.writer import PartWriter
 from tsmfeat.trunk.device import resolve_device, resolve_precision
-from tsmfeat.trunk.tsm import TemporalShiftTrunk, load_trunk
-from tsmfeat.values.features import FeatureSpec
+from tsmfeat.trunk.tsm import load_trunk
 from tsmfeat.values.intervals import IntervalGrid
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.clips import plan_clips_ticks
-from tsmfeat.video.options import reader_identity
-from tsmfeat.workflows.extraction_run import ExtractionRun, extract_videos
+from tsmfeat.workflows.extraction_engine import LoadedTrunk, extract_videos
+from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs, plan_outputs, specify
+from tsmfeat.workflows.extraction_report import ExtractReport, report_run
+from tsmfeat.workflows.extraction_run import ExtractionRun
 from tsmfeat.workflows.failures import Failure, failures_path, load_failures
+from tsmfeat.workflows.manifests import read_manifest, select_view
 from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat.workflows.outputs import (
     clear_output,
@@ -30,66 +31,12 @@ from tsmfeat.workflows.outputs import (
     stored_precision,
     stored_videos,
 )
+from tsmfeat.workflows.shards import parse_shard, select_shard, shard_name
 from tsmfeat.workflows.sources import VideoSource, find_videos
 
 _SILENCE = Silence()
 # Finer than any camera; it also bounds what a long video can ask for.
 _SHORTEST_STEP_SECONDS = 0.001
-
-
-@dataclass(frozen=True)
-class ExtractReport:
-    """What `extract` did.
-
-    Parameters
-    ----------
-    out
-        Outputs.
-    num_videos, num_done, num_skipped, num_failed
-        Videos asked for; extracted now; finished before; without features because they failed, now or in an earlier
-        run and not retried. A stopped run leaves others.
-    failed
-        ``{"path", "reason"}`` of each failed video.
-    num_intervals, frames_decoded, video_seconds
-        Of the videos extracted now.
-    num_repeating
-        Videos extracted now whose clips repeat frames: the median clip has fewer than num_frames / 2 distinct ones.
-    video_ids
-        Videos asked for.
-    spec
-        Identity of the features.
-    stopped
-        Whether the run was asked to stop before its end.
-    seconds
-        Wall time.
-    """
-
-    out: tuple[str, ...]
-    num_videos: int
-    num_done: int
-    num_skipped: int
-    num_failed: int
-    failed: tuple[dict[str, str], ...]
-    num_intervals: int
-    frames_decoded: int
-    video_seconds: float
-    num_repeating: int
-    video_ids: tuple[str, ...]
-    spec: FeatureSpec
-    stopped: bool
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object of ``tsmfeat extract --json``."""
-        names = ("num_videos", "num_done", "num_skipped", "num_failed", "num_intervals", "seconds", "frames_decoded")
-        return {
-            "out": list(self.out),
-            "failed": list(self.failed),
-            **{name: getattr(self, name) for name in names},
-            "video_seconds": self.video_seconds,
-            "stopped": self.stopped,
-            "spec": self.spec.to_dict(),
-        }
 
 
 def extract(
@@ -104,9 +51,11 @@ def extract(
     Parameters
     ----------
     videos
-        Files, folders, glob patterns, list files, ``"-"`` (`tsmfeat.workflows.sources.find_videos`).
+        Files, folders, glob patterns, list files, ``"-"`` (`tsmfeat.workflows.sources.find_videos`); none with a
+        manifest.
     out
-        ``X.h5`` (parts beside it while the run lasts, packed at its end) or a folder (stays parts).
+        ``X.h5`` (parts beside it while the run lasts, packed at its end) or a folder (stays parts). With several
+        trunks, steps or views: a folder, in which each gets ``<trunk>_t<step>[_<view>].h5``.
     options
         `ExtractOptions`.
     progress
@@ -134,107 +83,170 @@ def extract(
     out = Path(out)
     _require_plannable(options)
     require_usable_output(out)
-    sources = find_videos(videos, options.id_rule)
-    device = resolve_device(options.trunk.device)
-    trunk = _load_trunk(options, progress)
-    with hold_output(out, progress):
-        if options.overwrite:
-            clear_output(out)
-        spec = _specify(trunk, options, resolve_precision(options.trunk.precision, device, stored_precision(out)))
-        progress.note(f"{spec.trunk} on {device} in {spec.precision}, shift {'on' if spec.shift else 'off'}")
-        stored = stored_videos(out, spec, sources, progress)
-        asked_for = frozenset(source.video_id for source in sources)
-        failures = _known_failures(out, asked_for - stored, progress)
-        todo = _choose_videos(sources, stored, {} if options.retry_failed else failures, progress)
-        run = ExtractionRun(todo, spec, failures_path(out), failures, asked_for, progress)
-        writer = PartWriter(parts_folder(out), spec, options=options.store) if todo else None
-    if writer is not None:
+    every = find_sources(videos, options)
+    sources = select_shard(every, parse_shard(options.shard))
+    shard = shard_name(parse_shard(options.shard))
+    trunks = load_trunks(options, progress)
+    outputs = _plan_outputs(out, trunks, tuple(dict.fromkeys(source.view for source in every)), options)
+    for output in outputs:
+        require_usable_output(output.out)
+    with hold_output(outputs[0].out, progress):
+        run, num_skipped = _begin_run(out, sources, outputs, options, progress)
+        places = sorted({place for job in run.jobs for place in job.outputs})
+        worker = f"shard-{shard}" if shard else ""
+        writers = {
+            place: PartWriter(
+                parts_folder(run.outputs[place].out), run.outputs[place].spec, worker=worker, options=options.store
+            )
+            for place in places
+        }
+    if writers:
         if should_stop():
             run.stopped = True
         else:
-            extract_videos(run, trunk, device, writer, options, should_stop)
+            extract_videos(run, trunks, writers, options, should_stop)
     run.save_failures()
     if not run.stopped:
-        pack_output(out, progress)
-    return _report(run, out, sources, stored, time.monotonic() - began)
+        for output in run.outputs:
+            pack_output(output.out, progress)
+    return report_run(run, sources, num_skipped, time.monotonic() - began)
+
+
+def find_sources(videos: Sequence[str], options: ExtractOptions) -> list[VideoSource]:
+    """Return the videos of all shards: those named, or those of the manifest.
+
+    Raises
+    ------
+    ConfigurationError
+        Both or neither are given, no video is found, or two have one id.
+    InputError
+        A file, pattern, list or manifest cannot be used.
+    """
+    if bool(videos) == bool(options.manifest):
+        found = "videos and a manifest" if videos else "no videos named, and no manifest"
+        raise ConfigurationError(found, "name files, folders or .txt lists, or give --manifest FILE.csv")
+    if options.manifest:
+        return select_view(read_manifest(Path(options.manifest)), options.view)
+    return [replace(source, view=options.view) for source in find_videos(videos, options.id_rule)]
+
+
+def load_trunks(options: ExtractOptions, progress: Progress) -> list[LoadedTrunk]:
+    """Load every trunk, and say what is odd about its checkpoint."""
+    loaded = []
+    for asked in options.trunks:
+        device = resolve_device(asked.device)
+        trunk = load_trunk(asked)
+        for note in trunk.checkpoint_notes:
+            progress.note(note)
+        loaded.append(LoadedTrunk(trunk, device))
+    return loaded
 
 
 def _require_plannable(options: ExtractOptions) -> None:
     """Refuse times and counts of which no clip can be made, before they fail every video alike."""
-    grid = IntervalGrid(0.0, options.step_seconds)
-    if options.step_seconds < _SHORTEST_STEP_SECONDS:
-        raise ConfigurationError(
-            f"step {options.step_seconds!r} s: an interval has at least {_SHORTEST_STEP_SECONDS} s", "use --step 0.5"
-        )
     nothing = np.zeros(0, np.int64)
-    plan_clips_ticks(nothing, Fraction(1), grid, options.trunk.num_frames, options.clip_seconds)
+    for step in options.steps:
+        grid = IntervalGrid(0.0, step)
+        if step < _SHORTEST_STEP_SECONDS:
+            raise ConfigurationError(
+                f"step {step!r} s: an interval has at least {_SHORTEST_STEP_SECONDS} s", "use --step 0.5"
+            )
+        for trunk in options.trunks:
+            plan_clips_ticks(nothing, Fraction(1), grid, trunk.num_frames, options.clip_seconds)
 
 
-def _load_trunk(options: ExtractOptions, progress: Progress) -> TemporalShiftTrunk:
-    trunk = load_trunk(options.trunk)
-    for note in trunk.checkpoint_notes:
-        progress.note(note)
-    return trunk
+def _plan_outputs(
+    out: Path, trunks: Sequence[LoadedTrunk], views: Sequence[str], options: ExtractOptions
+) -> list[SpecOutput]:
+    """Return the outputs, each in the precision that it already holds where that is left open."""
+    specs = [
+        specify(loaded.trunk, asked, resolve_precision(asked.precision, loaded.device), options, geometry)
+        for loaded, asked, geometry in zip(trunks, options.trunks, options.geometries, strict=True)
+    ]
+    outputs = plan_outputs(out, specs, options.steps, views, bool(options.shard))
+    if options.overwrite:
+        return outputs
+    precisions = [
+        _precision([output for output in outputs if output.trunk == place], asked.precision, loaded.device)
+        for place, (loaded, asked) in enumerate(zip(trunks, options.trunks, strict=True))
+    ]
+    return [replace(output, spec=replace(output.spec, precision=precisions[output.trunk])) for output in outputs]
 
 
-def _specify(trunk: TemporalShiftTrunk, options: ExtractOptions, precision: str) -> FeatureSpec:
-    return FeatureSpec(
-        trunk=options.trunk.trunk,
-        checkpoint_digest=trunk.checkpoint_digest,
-        num_frames=options.trunk.num_frames,
-        step_seconds=options.step_seconds,
-        clip_seconds=options.span_seconds,
-        geometry=options.video.resize,
-        resize_filter=options.video.resize_filter,
-        shift=bool(trunk.shifted_blocks),
-        shift_div=options.trunk.shift_div,
-        precision=precision,
-        embedding_size=trunk.embedding_size,
-        view=options.view,
-        reader=reader_identity(options.video),
+def _precision(outputs: Sequence[SpecOutput], asked: str, device: str) -> str:
+    existing = {stored_precision(output.out): output.out for output in outputs}
+    existing.pop(None, None)
+    if asked == "auto" and len(existing) > 1:
+        found = ", ".join(f"{path} in {precision}" for precision, path in existing.items())
+        raise SpecMismatchError(
+            f"outputs of one trunk hold features of different precisions: {found}; one run computes in one",
+            "name one with --precision, and extract the others apart",
+        )
+    return resolve_precision(asked, device, next(iter(existing), None))
+
+
+def _begin_run(
+    out: Path,
+    sources: list[VideoSource],
+    outputs: Sequence[SpecOutput],
+    options: ExtractOptions,
+    progress: Progress,
+) -> tuple[ExtractionRun, int]:
+    """Return the run that is left to do, and how many videos were finished before."""
+    shard = shard_name(parse_shard(options.shard))
+    failures_file = failures_path(out, shard)
+    if options.overwrite:
+        for output in outputs:
+            clear_output(output.out, failures_file, f"shard-{shard}" if shard else "")
+    _introduce(outputs, options, progress)
+    stored = [
+        stored_videos(output.out, output.spec, [s for s in sources if s.view == output.spec.view], progress)
+        for output in outputs
+    ]
+    jobs = choose_jobs(sources, outputs, stored)
+    missing = frozenset(job.source.key for job in jobs)
+    failures = _known_failures(failures_file, missing, progress)
+    skipped = {} if options.retry_failed else failures
+    _tell_skipped(sources, jobs, outputs, skipped, progress)
+    run = ExtractionRun(
+        [job for job in jobs if job.source.key not in skipped],
+        tuple(outputs),
+        failures_file,
+        failures,
+        frozenset(source.key for source in sources),
+        progress,
     )
+    return run, len(sources) - len(jobs)
 
 
-def _known_failures(out: Path, wanted: frozenset[str], progress: Progress) -> dict[str, Failure]:
+def _introduce(outputs: Sequence[SpecOutput], options: ExtractOptions, progress: Progress) -> None:
+    for place in dict.fromkeys(output.trunk for output in outputs):
+        spec = next(output.spec for output in outputs if output.trunk == place)
+        device = resolve_device(options.trunks[place].device)
+        progress.note(f"{spec.trunk} on {device} in {spec.precision}, shift {'on' if spec.shift else 'off'}")
+
+
+def _known_failures(failures_file: Path, wanted: frozenset[str], progress: Progress) -> dict[str, Failure]:
     """Return what earlier runs listed of some videos; a list that cannot be read costs only its attempts."""
     try:
-        known = load_failures(failures_path(out))
+        known = load_failures(failures_file)
     except InputError as error:
         progress.warn(f"{error.message}; it is written anew, and its videos are tried again")
         return {}
-    return {video_id: failure for video_id, failure in known.items() if video_id in wanted}
+    return {key: failure for key, failure in known.items() if key in wanted}
 
 
-def _choose_videos(
-    sources: list[VideoSource], stored: set[str], skipped: dict[str, Failure], progress: Progress
-) -> list[VideoSource]:
-    todo = [source for source in sources if source.video_id not in stored and source.video_id not in skipped]
-    num_stored = sum(source.video_id in stored for source in sources)
-    num_skipped = len(sources) - len(todo) - num_stored
-    if num_stored:
-        progress.note(f"{num_stored} of {len(sources)} videos are finished already")
-    if num_skipped:
-        progress.warn(f"{num_skipped} videos failed before and are skipped; --retry-failed tries them again")
-    return todo
-
-
-def _report(
-    run: ExtractionRun, out: Path, sources: list[VideoSource], stored: set[str], seconds: float
-) -> ExtractReport:
-    failed = [run.failures[source.video_id] for source in sources if source.video_id in run.failures]
-    return ExtractReport(
-        out=(str(out),),
-        num_videos=len(sources),
-        num_done=run.num_done,
-        num_skipped=sum(source.video_id in stored for source in sources),
-        num_failed=len(failed),
-        failed=tuple({"path": failure.path, "reason": failure.reason} for failure in failed),
-        num_intervals=run.num_intervals,
-        frames_decoded=run.frames_decoded,
-        video_seconds=run.video_seconds,
-        num_repeating=run.num_repeating,
-        video_ids=tuple(source.video_id for source in sources),
-        spec=run.spec,
-        stopped=run.stopped,
-        seconds=seconds,
-    )
+def _tell_skipped(
+    sources: Sequence[VideoSource],
+    jobs: Sequence[VideoJob],
+    outputs: Sequence[SpecOutput],
+    skipped: dict[str, Failure],
+    progress: Progress,
+) -> None:
+    if len(jobs) < len(sources):
+        progress.note(f"{len(sources) - len(jobs)} of {len(sources)} videos are finished already")
+    wanted = {view: sum(output.spec.view == view for output in outputs) for view in {s.view for s in sources}}
+    if partly := sum(len(job.outputs) < wanted[job.source.view] for job in jobs):
+        progress.note(f"{partly} videos are finished in some of the outputs, and go on in the others")
+    if skipped:
+        progress.warn(f"{len(skipped)} videos failed before and are skipped; --retry-failed tries them again")

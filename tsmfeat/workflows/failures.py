@@ -8,8 +8,11 @@ from pathlib import Path
 
 from tsmfeat.errors import InputError, OutputError
 from tsmfeat.files import remove_file, write_atomically
+from tsmfeat.workflows.sources import video_key
 
 COLUMNS = ("video_id", "path", "stage", "reason", "attempts")
+# A sixth column, only where videos have views.
+_VIEW = "view"
 _MAX_ATTEMPTS = 10**9
 
 
@@ -27,6 +30,8 @@ class Failure:
         One line.
     attempts
         How many runs tried it.
+    view
+        Which view of the video; empty where there is one.
     """
 
     video_id: str
@@ -34,21 +39,38 @@ class Failure:
     stage: str
     reason: str
     attempts: int = 1
+    view: str = ""
+
+    @property
+    def key(self) -> str:
+        """As `tsmfeat.workflows.sources.VideoSource.key`."""
+        return video_key(self.video_id, self.view)
 
 
-def failures_path(out: Path) -> Path:
+def failures_path(out: Path, shard: str = "") -> Path:
     """Return where the failures of an output are listed.
+
+    Parameters
+    ----------
+    out
+        A file or a folder.
+    shard
+        Name of the share of the videos, of a folder (`tsmfeat.workflows.shards.shard_name`); empty: all.
 
     Examples
     --------
     >>> failures_path(Path("run/features.h5")).as_posix(), failures_path(Path("run/parts")).as_posix()
     ('run/features.failures.csv', 'run/parts/failures.csv')
+    >>> failures_path(Path("run/parts"), "0-of-4").as_posix()
+    'run/parts/failures-0-of-4.csv'
     """
-    return out.with_suffix(".failures.csv") if out.suffix == ".h5" else out / "failures.csv"
+    if out.suffix == ".h5":
+        return out.with_suffix(".failures.csv")
+    return out / (f"failures-{shard}.csv" if shard else "failures.csv")
 
 
 def load_failures(path: Path) -> dict[str, Failure]:
-    """Return the failures listed in a file by video id; none where there is no file.
+    """Return the failures listed in a file by `Failure.key`; none where there is no file.
 
     Raises
     ------
@@ -67,14 +89,15 @@ def load_failures(path: Path) -> dict[str, Failure]:
         raise InputError(f"{path}: not a readable list of failures ({error})", "remove it") from error
     if missing:
         raise InputError(f"{path}: a list of failures without column {', '.join(sorted(missing))}", "remove it")
-    return {row["video_id"]: _failure_of(row) for row in rows if row["video_id"]}
+    failures = [_failure_of(row) for row in rows if row["video_id"]]
+    return {failure.key: failure for failure in failures}
 
 
 def _failure_of(row: Mapping[str, str | None]) -> Failure:
     # A row cut short has None in its last columns.
     video_id, path, stage, reason, attempts = (row[column] or "" for column in COLUMNS)
     number = int(attempts) if attempts.isdecimal() and len(attempts) < len(str(_MAX_ATTEMPTS)) else 1
-    return Failure(video_id, path, stage, reason, number)
+    return Failure(video_id, path, stage, reason, number, row.get(_VIEW) or "")
 
 
 def save_failures(path: Path, failures: Mapping[str, Failure], own: Collection[str]) -> None:
@@ -87,7 +110,7 @@ def save_failures(path: Path, failures: Mapping[str, Failure], own: Collection[s
     failures
         What this run knows of its own videos.
     own
-        Ids of this run's videos. Listed videos of other runs stay listed.
+        Keys of this run's videos. Listed videos of other runs stay listed.
 
     Raises
     ------
@@ -95,7 +118,7 @@ def save_failures(path: Path, failures: Mapping[str, Failure], own: Collection[s
         It cannot be written or removed.
     """
     try:
-        others = {video_id: failure for video_id, failure in load_failures(path).items() if video_id not in own}
+        others = {key: failure for key, failure in load_failures(path).items() if key not in own}
     except InputError:
         others = {}
     if not (listed := others | dict(failures)):
@@ -103,9 +126,10 @@ def save_failures(path: Path, failures: Mapping[str, Failure], own: Collection[s
         return
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    columns = (*COLUMNS, _VIEW) if any(failure.view for failure in listed.values()) else COLUMNS
+    writer.writerow(columns)
     for _, failure in sorted(listed.items()):
-        writer.writerow([getattr(failure, column) for column in COLUMNS])
+        writer.writerow([getattr(failure, column) for column in columns])
     write_atomically(path, [text.getvalue().encode("utf-8", "surrogateescape")])
 
 

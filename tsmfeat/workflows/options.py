@@ -7,63 +7,104 @@ from tsmfeat.formats.options import FORMATS, PIECES_CHOICES
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.options import TRUNKS, TrunkOptions
+from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows.array_options import ArrayOptions
+from tsmfeat.workflows.shards import parse_shard
 
 ID_RULES = ("stem", "path")
 
 
 @dataclass(frozen=True)
 class ExtractOptions:
-    """How videos become stored features.
+    """How videos become stored features: every trunk at every step, in one decoding pass.
 
     Parameters
     ----------
     trunk, video, store
-        Options of the stages.
+        Options of the stages; several trunks as a tuple.
     step_seconds
-        The grid's step t.
+        The grid's step t; several as a tuple.
     clip_seconds
         The clip's span; None: the step.
     view
-        Name of the view, part of the features' identity.
+        Name of the view, part of the features' identity; with a manifest that has views: the one that is extracted,
+        empty for all.
     id_rule
         One of `ID_RULES`: what a video found in a folder is called.
     overwrite
         Whether an existing output is removed first; otherwise the run resumes it.
     retry_failed
         Whether videos listed as failed are tried again.
+    resizes
+        Frame geometry of each trunk, where they differ; empty: that of `video` for all.
+    manifest
+        CSV file with the videos' ids, views and paths; empty: none.
+    shard
+        ``"i/n"``: only the videos whose id falls into share i (from 0) of n; empty: all.
 
     Raises
     ------
     ConfigurationError
-        The id rule is unknown, or the clip's span is shorter than the step.
+        The id rule or the shard is unknown, the clip's span is shorter than a step, a step is given twice, or the
+        geometries are not one a trunk.
+
+    Examples
+    --------
+    >>> trunk = TrunkOptions("resnet18", "random:0")
+    >>> ExtractOptions(trunk, step_seconds=(0.25, 1.0)).steps, ExtractOptions(trunk).steps
+    ((0.25, 1.0), (0.5,))
     """
 
-    trunk: TrunkOptions
+    trunk: TrunkOptions | tuple[TrunkOptions, ...]
     video: VideoOptions = field(default_factory=VideoOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
-    step_seconds: float = 0.5
+    step_seconds: float | tuple[float, ...] = 0.5
     clip_seconds: float | None = None
     view: str = ""
     id_rule: str = "stem"
     overwrite: bool = False
     retry_failed: bool = False
+    resizes: tuple[str, ...] = ()
+    manifest: str = ""
+    shard: str = ""
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""
         if self.id_rule not in ID_RULES:
             raise ConfigurationError(f"id rule {self.id_rule!r} is unknown", f"choose one of {', '.join(ID_RULES)}")
-        if self.clip_seconds is not None and not self.clip_seconds >= self.step_seconds:
+        if not self.steps or not self.trunks:
+            raise ConfigurationError("no step or no trunk; an extraction has one of each at least", "use --step 0.5")
+        if len(set(self.steps)) < len(self.steps):
+            raise ConfigurationError(f"steps {self.steps}: one is given twice", "give each step once")
+        if self.clip_seconds is not None and not self.clip_seconds >= max(self.steps):
             raise ConfigurationError(
-                f"clips of {self.clip_seconds} s in steps of {self.step_seconds} s: a clip spans its interval at least",
+                f"clips of {self.clip_seconds} s in steps of {max(self.steps)} s: a clip spans its interval at least",
                 "leave --clip-seconds out, or make it larger than --step",
             )
+        if self.resizes and len(self.resizes) != len(self.trunks):
+            raise ConfigurationError(
+                f"{len(self.resizes)} geometries for {len(self.trunks)} trunks: one for all, or one a trunk",
+                "give --resize once, or as many as there are --trunk",
+            )
+        for name in self.resizes:
+            parse_geometry(name)
+        parse_shard(self.shard)
 
     @property
-    def span_seconds(self) -> float:
-        """The clip's span in seconds."""
-        return self.step_seconds if self.clip_seconds is None else self.clip_seconds
+    def trunks(self) -> tuple[TrunkOptions, ...]:
+        """All trunks."""
+        return self.trunk if isinstance(self.trunk, tuple) else (self.trunk,)
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """All steps."""
+        return self.step_seconds if isinstance(self.step_seconds, tuple) else (self.step_seconds,)
+
+    @property
+    def geometries(self) -> tuple[str, ...]:
+        """Frame geometry of each trunk."""
+        return self.resizes or (self.video.resize,) * len(self.trunks)
 
 
 @dataclass(frozen=True)

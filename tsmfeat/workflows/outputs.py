@@ -14,7 +14,6 @@ from tsmfeat.store.packing import find_damaged, find_differing_copies, pack
 from tsmfeat.store.reader import open_features
 from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.progress import Progress
-from tsmfeat.workflows.failures import failures_path
 from tsmfeat.workflows.sources import VideoSource
 
 # Names that users mean as a file, but that would become folders.
@@ -55,8 +54,17 @@ def require_usable_output(out: Path) -> None:
             raise OutputError(f"{folder}: cannot be written to", "choose another folder with -o")
 
 
-def clear_output(out: Path) -> None:
+def clear_output(out: Path, failures_file: Path, worker: str = "") -> None:
     """Remove what an extraction left at an output, so that it starts anew.
+
+    Parameters
+    ----------
+    out
+        A file or a folder.
+    failures_file
+        Its list of failed videos.
+    worker
+        Name in the parts of one share of the videos: those of others stay. Empty: all parts go.
 
     Raises
     ------
@@ -69,8 +77,9 @@ def clear_output(out: Path) -> None:
             raise ConfigurationError(
                 f"{path}: not a part of an extraction, so --overwrite does not remove it", "move it away, or remove it"
             )
+    beginning = f"{schema.PART_PREFIX}{worker}-" if worker else ""
     try:
-        for path in [*paths, failures_path(out)]:
+        for path in [*(path for path in paths if path.name.startswith(beginning)), failures_file]:
             remove_file(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be removed ({error.strerror})", "choose another -o") from error

@@ -6,17 +6,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tsmfeat.errors import ConfigurationError, InputError
-from tsmfeat.store.folders import is_packed_output, output_files
+from tsmfeat.store.folders import output_files
 from tsmfeat.store.reader import FeatureStore, open_features
-from tsmfeat.store.schema import SUFFIX
 from tsmfeat.values.features import FeatureSpec, require_same_spec
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.extraction import extract
+from tsmfeat.workflows.extraction_plan import name_outputs
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.sources import find_videos
 from tsmfeat.workflows.trunk_matching import extract_options, match_trunks
-
-_DIGITS = 8
 
 
 def embed_videos(
@@ -99,40 +97,3 @@ def _nothing_read(failed: Sequence[dict[str, str]]) -> InputError:
     if len(failed) == 1:
         return InputError(first, "check that it is a video: tsmfeat validate FILE")
     return InputError(f"none of {len(failed)} videos can be read; {first}", "tsmfeat validate VIDEOS lists why")
-
-
-def name_outputs(base: Path, specs: Sequence[FeatureSpec]) -> list[Path]:
-    """Return where the features of each spec stay: the path itself for one, files in it for several.
-
-    Specs of one trunk, step and view are told apart by the first digits of their digest.
-
-    Raises
-    ------
-    ConfigurationError
-        Several specs and the name of a file.
-
-    Examples
-    --------
-    >>> one = FeatureSpec("resnet18", "0" * 64, 8, 0.5, 0.5, "square256", "pil", True, 8, "fp32", 512)
-    >>> other = FeatureSpec("resnet18", "0" * 64, 8, 1.0, 1.0, "square256", "pil", True, 8, "fp32", 512, "front")
-    >>> [path.as_posix() for path in name_outputs(Path("kept"), [one, other])]
-    ['kept/resnet18_t0.5.h5', 'kept/resnet18_t1_front.h5']
-    """
-    if len(specs) == 1:
-        return [base]
-    if is_packed_output(base):
-        raise ConfigurationError(
-            f"--features-out {base}: a file, but the heads were fitted on {len(specs)} kinds of features",
-            f"name a folder: --features-out {base.with_suffix('')}",
-        )
-    names = [_name_spec(spec) for spec in specs]
-    unique = [
-        name if names.count(name) == 1 else f"{name}_{spec.digest()[:_DIGITS]}"
-        for name, spec in zip(names, specs, strict=True)
-    ]
-    return [base / f"{name}{SUFFIX}" for name in unique]
-
-
-def _name_spec(spec: FeatureSpec) -> str:
-    view = f"_{spec.view}" if spec.view else ""
-    return f"{spec.trunk}_t{spec.step_seconds:g}{view}"

@@ -20,10 +20,27 @@ _Found = tuple[Path, Path | None]
 
 @dataclass(frozen=True)
 class VideoSource:
-    """One video to extract: its id and its file."""
+    """One video to extract: its id, its file, and which view of it that is (empty where there is one)."""
 
     video_id: str
     path: Path
+    view: str = ""
+
+    @property
+    def key(self) -> str:
+        """What is unique among a run's videos: the id, with the view where there is one."""
+        return video_key(self.video_id, self.view)
+
+
+def video_key(video_id: str, view: str = "") -> str:
+    r"""Return one text for an id and a view; ids hold no line break, so that no two have the same.
+
+    Examples
+    --------
+    >>> video_key("walk"), video_key("walk", "front_view")
+    ('walk', 'walk\nfront_view')
+    """
+    return f"{video_id}\n{view}" if view else video_id
 
 
 def find_videos(inputs: Sequence[str], id_rule: str = "stem") -> list[VideoSource]:
