@@ -326,7 +326,15 @@ ALWAYS_DEFAULT = {
     "convert": set(),
     "merge": set(),
     # Geometries are one a trunk only where there are several trunks: test_extract_command.
-    "extract": {"trunk.checkpoint", "trunk.shift_div", "store.part_bytes", "store.part_seconds", "resizes"},
+    "extract": {
+        "trunk.checkpoint",
+        "trunk.shift_div",
+        "store.part_bytes",
+        "store.part_seconds",
+        "resizes",
+        "probe_seconds",
+        "measure_seconds",
+    },
     "fit-heads": {"heads.head"},
     "score": {
         "fusion.decimals",

@@ -23,6 +23,7 @@ from tsmfeat_cli.common import (
     parse_wholes,
     parse_words,
 )
+from tsmfeat_cli.extract_estimate import estimate
 from tsmfeat_cli.shared_options import (
     AllowPartial,
     BatchSize,
@@ -107,6 +108,9 @@ def command(
     id_rule: IdRule = ExtractOptions.id_rule,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try videos again that failed before.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew instead of resuming.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell videos, hours, intervals, bytes and time; write nothing.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -141,6 +145,9 @@ def command(
         manifest,
         shard,
     )
+    if dry_run:
+        estimate(videos or [], out, options, TerminalProgress(quiet), as_json)
+        return
     with StopSignals() as stop, TerminalProgress(quiet) as progress:
         # Loading torch takes seconds: a signal that comes meanwhile counts too.
         from tsmfeat.workflows.extraction import extract

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import TsmfeatError
-from tsmfeat.values.features import Decoder
+from tsmfeat.values.features import Decoder, VideoStatus
 from tsmfeat.video.assembling import assemble_clips, wanted_frames
 from tsmfeat.video.clips import distinct_frames, plan_clips_ticks
 from tsmfeat.video.decoding import VideoDecoder, choose_decoder
@@ -113,6 +113,8 @@ def _answer(
         plans = _plan(task, probe)
         decoder = choose_decoder(probe, task.decoder, [recipe.resizing for recipe in task.recipes], pulse.beat)
         outbox.send(_opened(task, probe, plans, decoder))
+        if task.only_open:
+            return VideoRead(task.key, ReadQuality(0, 0, 0, VideoStatus.COMPLETE))
         stage = "decode"
         quality = _send_clips(task, probe, plans, decoder, sender)
         require_unchanged(path, before)

@@ -68,6 +68,8 @@ class ReadTask:
         One decoding pass serves them all.
     allow_partial, max_bad, decoder
         As in `VideoOptions`.
+    only_open
+        Whether it ends after `VideoOpened`, with no frame decoded: for counting intervals.
     """
 
     key: int
@@ -76,6 +78,7 @@ class ReadTask:
     allow_partial: bool = VideoOptions.allow_partial
     max_bad: float = VideoOptions.max_bad
     decoder: str = VideoOptions.decoder
+    only_open: bool = False
 
     def __post_init__(self) -> None:
         """Check that there is something to make."""

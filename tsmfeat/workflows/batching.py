@@ -39,6 +39,11 @@ class ClipBatcher:
     on_smaller
         Told the new size of a batch, where the device had no memory for the old one.
 
+    Attributes
+    ----------
+    num_embedded
+        Clips embedded so far.
+
     Raises
     ------
     ConfigurationError
@@ -59,6 +64,7 @@ class ClipBatcher:
     def __init__(
         self, embed: Embedder, height: int, width: int, on_smaller: Callable[[int], None] = lambda _: None
     ) -> None:
+        self.num_embedded = 0
         self._embed = embed
         self._on_smaller = on_smaller
         self._clips = _allocate_batch((embed.batch_size, embed.num_frames, height, width, 3))
@@ -166,6 +172,7 @@ class ClipBatcher:
         for (table, interval), row in zip(places, rows, strict=True):
             table.rows[interval] = row
             table.num_missing -= 1
+        self.num_embedded += len(places)
 
 
 def _lacks_memory(error: RuntimeError) -> bool:

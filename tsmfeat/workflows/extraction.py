@@ -81,13 +81,13 @@ def extract(
     """
     began = time.monotonic()
     out = Path(out)
-    _require_plannable(options)
+    require_plannable(options)
     require_usable_output(out)
     every = find_sources(videos, options)
     sources = select_shard(every, parse_shard(options.shard))
     shard = shard_name(parse_shard(options.shard))
     trunks = load_trunks(options, progress)
-    outputs = _plan_outputs(out, trunks, tuple(dict.fromkeys(source.view for source in every)), options)
+    outputs = plan_run_outputs(out, trunks, tuple(dict.fromkeys(source.view for source in every)), options)
     for output in outputs:
         require_usable_output(output.out)
     with hold_output(outputs[0].out, progress):
@@ -142,7 +142,7 @@ def load_trunks(options: ExtractOptions, progress: Progress) -> list[LoadedTrunk
     return loaded
 
 
-def _require_plannable(options: ExtractOptions) -> None:
+def require_plannable(options: ExtractOptions) -> None:
     """Refuse times and counts of which no clip can be made, before they fail every video alike."""
     nothing = np.zeros(0, np.int64)
     for step in options.steps:
@@ -155,7 +155,7 @@ def _require_plannable(options: ExtractOptions) -> None:
             plan_clips_ticks(nothing, Fraction(1), grid, trunk.num_frames, options.clip_seconds)
 
 
-def _plan_outputs(
+def plan_run_outputs(
     out: Path, trunks: Sequence[LoadedTrunk], views: Sequence[str], options: ExtractOptions
 ) -> list[SpecOutput]:
     """Return the outputs, each in the precision that it already holds where that is left open."""

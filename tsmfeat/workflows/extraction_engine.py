@@ -78,11 +78,11 @@ def extract_videos(
     began = time.monotonic()
     run.progress.begin("extract", len(run.jobs), "videos")
     with ExitStack() as stack:
-        embedders = _open_embedders(run, trunks, options, stack)
-        batchers = {place: _open_batcher(run, embedder, place) for place, embedder in embedders.items()}
-        pool = stack.enter_context(_open_pool(run, options))
+        embedders = open_embedders(run, trunks, options, stack)
+        batchers = {place: open_batcher(run, embedder, place) for place, embedder in embedders.items()}
+        pool = stack.enter_context(open_pool(run, options))
         try:
-            events = pool.read(_tasks(run, options), idle_seconds=_IDLE_SECONDS)
+            events = pool.read(make_tasks(run, options), idle_seconds=_IDLE_SECONDS)
             _take_events(run, _waited_for(events, run), batchers, writers, should_stop)
         except OutputError:
             raise
@@ -97,10 +97,10 @@ def extract_videos(
     run.progress.end()
 
 
-def _open_embedders(
+def open_embedders(
     run: ExtractionRun, trunks: Sequence[LoadedTrunk], options: ExtractOptions, stack: ExitStack
 ) -> dict[int, Embedder]:
-    """Return an embedder for every trunk that a job needs."""
+    """Return an embedder for every trunk that a job needs, by the trunk's place."""
     needed = {place for job in run.jobs for place in job.outputs}
     embedders: dict[int, Embedder] = {}
     for output in (run.outputs[place] for place in sorted(needed)):
@@ -117,7 +117,8 @@ def _batch_size(device: str, output: SpecOutput) -> int:
     return default_batch_size(device, output.spec.num_frames, geometry.height, geometry.width)
 
 
-def _open_batcher(run: ExtractionRun, embedder: Embedder, place: int) -> ClipBatcher:
+def open_batcher(run: ExtractionRun, embedder: Embedder, place: int) -> ClipBatcher:
+    """Return what gathers the batches of a trunk."""
     spec = next(output.spec for output in run.outputs if output.trunk == place)
     geometry = parse_geometry(spec.geometry)
 
@@ -127,18 +128,21 @@ def _open_batcher(run: ExtractionRun, embedder: Embedder, place: int) -> ClipBat
     return ClipBatcher(embedder, geometry.height, geometry.width, say)
 
 
-def _open_pool(run: ExtractionRun, options: ExtractOptions) -> ReaderPool:
+def open_pool(run: ExtractionRun, options: ExtractOptions) -> ReaderPool:
+    """Return the reader processes of a run; none is started yet."""
     limits = ReaderLimits(options.video.reader_memory_gb, options.video.reader_timeout_seconds)
     run.effort.num_readers = min(resolve_workers(options.video.workers), len(run.jobs))
     slot_bytes = required_slot_bytes([output.recipe for output in run.outputs])
     return ReaderPool(run.effort.num_readers, slot_bytes=slot_bytes, limits=limits)
 
 
-def _tasks(run: ExtractionRun, options: ExtractOptions) -> Iterator[ReadTask]:
+def make_tasks(run: ExtractionRun, options: ExtractOptions, only_open: bool = False) -> Iterator[ReadTask]:
+    """Yield what readers are given, a task a job; `only_open` leaves the frames out."""
     video = options.video
     for key, job in enumerate(run.jobs):
         recipes = tuple(plan_recipes(job, run.outputs))
-        yield ReadTask(key, str(job.source.path), recipes, video.allow_partial, video.max_bad, video.decoder)
+        path = str(job.source.path)
+        yield ReadTask(key, path, recipes, video.allow_partial, video.max_bad, video.decoder, only_open)
 
 
 def _waited_for(events: Iterator[ReadEvent], run: ExtractionRun) -> Iterator[ReadEvent]:
@@ -159,7 +163,7 @@ def _take_events(
     should_stop: Callable[[], bool],
 ) -> None:
     for event in events:
-        _take_event(event, run, batchers)
+        take_event(event, run, batchers)
         _store_complete(run, batchers, writers)
         if due := [writer for writer in writers.values() if writer.publish_due]:
             _publish(run, due)
@@ -173,7 +177,8 @@ def _take_events(
     _publish(run, list(writers.values()))
 
 
-def _take_event(event: ReadEvent, run: ExtractionRun, batchers: Batchers) -> None:
+def take_event(event: ReadEvent, run: ExtractionRun, batchers: Batchers) -> None:
+    """Take down what a reader says, and hand its clips to the batchers they are for."""
     match event:
         case VideoOpened():
             _open_video(event, run, batchers)

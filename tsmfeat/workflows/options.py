@@ -42,6 +42,8 @@ class ExtractOptions:
         CSV file with the videos' ids, views and paths; empty: none.
     shard
         ``"i/n"``: only the videos whose id falls into share i (from 0) of n; empty: all.
+    probe_seconds, measure_seconds
+        Of an estimate: how long the lengths of videos are looked up, and how long videos are decoded and embedded.
 
     Raises
     ------
@@ -68,6 +70,8 @@ class ExtractOptions:
     resizes: tuple[str, ...] = ()
     manifest: str = ""
     shard: str = ""
+    probe_seconds: float = 10.0
+    measure_seconds: float = 5.0
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""

@@ -49,7 +49,7 @@ def require_usable_output(out: Path) -> None:
             raise ConfigurationError(
                 f"{path}: exists and is no feature store; it is left as it is", "choose another -o, or move it away"
             )
-    for folder in {_nearest_folder(parts_folder(out)), _nearest_folder(out.parent)}:
+    for folder in {nearest_folder(parts_folder(out)), nearest_folder(out.parent)}:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(f"{folder}: cannot be written to", "choose another folder with -o")
 
@@ -199,7 +199,8 @@ def _is_ours(path: Path, out: Path) -> bool:
         raise StoreError(f"{path}: cannot be opened ({error.strerror})", "check its permissions") from error
 
 
-def _nearest_folder(path: Path) -> Path:
+def nearest_folder(path: Path) -> Path:
+    """Return the first of a path and its parents that exists."""
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
