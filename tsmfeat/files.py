@@ -247,6 +247,23 @@ def load_tensors(path: Path, kind: str, *, finite: bool = True) -> tuple[dict[st
     return tensors, header
 
 
+def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Load the arrays of any safetensors file, ours or not, by name.
+
+    Raises
+    ------
+    CheckpointError
+        Not a safetensors file, damaged, or of numbers that numpy does not have (bfloat16).
+    """
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            return {name: stream.get_tensor(name) for name in stream.keys()}
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path}: its tensors cannot be read ({error})", "save them again as safetensors, in float32 or float16"
+        ) from error
+
+
 def is_safetensors(path: Path) -> bool:
     """Tell by its first bytes whether a file is laid out as safetensors; false where it cannot be read."""
     # To open a pipe is to wait for its writer.

@@ -10,11 +10,15 @@ from tsmfeat.errors import CheckpointError
 from tsmfeat.trunk.listing import listed
 from tsmfeat.trunk.recognition import recognize_trunk
 
-_CLASSIFIER = "fc."
+_CLASSIFIER = ("fc.",)
 
 
 def account_for(
-    found: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], place: str, trunk: str
+    found: Mapping[str, Any],
+    shapes: Mapping[str, tuple[int, ...]],
+    place: str,
+    trunk: str,
+    left_out: tuple[str, ...] = _CLASSIFIER,
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Match a checkpoint's values with a network's parameters.
 
@@ -26,6 +30,8 @@ def account_for(
         Shape by name of every parameter and buffer to fill.
     place, trunk
         File and network, for the messages.
+    left_out
+        Beginnings of the names of a classifier.
 
     Returns
     -------
@@ -38,7 +44,7 @@ def account_for(
         A key without use, a parameter without value, another shape, or a value that is not a plain, finite,
         floating tensor.
     """
-    classifier = [name for name in found if name.startswith(_CLASSIFIER)]
+    classifier = [name for name in found if name.startswith(left_out) and name not in shapes]
     used = {name: value for name, value in found.items() if name not in classifier}
     other = recognize_trunk(shapes_of(used))
     remedy = f"it looks like {other}: pass --trunk {other}" if other not in ("", trunk) else ""

@@ -8,18 +8,16 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from tsmfeat.errors import InputError
+from tsmfeat.errors import ConfigurationError, InputError
+from tsmfeat.trunk.compiling import compile_network
 from tsmfeat.trunk.device import exact_convolutions
-from tsmfeat.trunk.folding import fold_norms
+from tsmfeat.trunk.folding import prepare_network
+from tsmfeat.trunk.protocol import Trunk
 from tsmfeat.trunk.stopwatch import Stopwatch
 from tsmfeat.trunk.transfer import NUM_BUFFERS, UploadBuffers, download, wait
-from tsmfeat.trunk.tsm import TemporalShiftTrunk
 
-# RGB mean and standard deviation of ImageNet on a scale of 0 to 1: what every torchvision network was trained with.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 FLOAT16_MAX = 65504.0
 
 Clips = npt.NDArray[np.uint8] | Tensor
@@ -37,7 +35,7 @@ class Embedder:
     Parameters
     ----------
     trunk
-        In eval mode.
+        Any that meets the protocol, in eval mode; its mean and std normalise the frames.
     device
         Resolved: ``"cpu"`` or ``"cuda:N"`` (`tsmfeat.trunk.device.resolve_device`).
     precision
@@ -47,12 +45,20 @@ class Embedder:
     pad
         Whether a smaller batch is filled up with zeros to `batch_size`, so that the device sees one shape only.
         `None`: on CUDA, where a new shape costs a new choice of kernels; on the CPU it would only be lost work.
+    num_rolls
+        K: a clip's embedding is the mean over K copies of it, the k-th with its frames rolled by ``k·W // K`` columns.
+        A panorama has no left end: this is a test-time crop for it. A linear head's scores are the mean of its scores.
 
     Attributes
     ----------
     busy_seconds
         How long the device computed for the batches fetched so far: from a forward pass's beginning on the device to
         its end, copies left out.
+
+    Raises
+    ------
+    ConfigurationError
+        Fewer than one roll, or a trunk that is no torch module.
 
     Examples
     --------
@@ -64,20 +70,40 @@ class Embedder:
     """
 
     def __init__(
-        self, trunk: TemporalShiftTrunk, device: str, precision: str, batch_size: int, pad: bool | None = None
+        self,
+        trunk: Trunk,
+        device: str,
+        precision: str,
+        batch_size: int,
+        pad: bool | None = None,
+        num_rolls: int = 1,
     ) -> None:
+        if num_rolls < 1:
+            raise ConfigurationError(f"{num_rolls} rolls; a clip is embedded at least once", "use num_rolls 1")
+        self.num_rolls = num_rolls
         self.num_frames, self.embedding_size = trunk.num_frames, trunk.embedding_size
         self.batch_size = batch_size
         self.busy_seconds = 0.0
         self._device = torch.device(device)
         self._dtype = _DTYPES[precision]
         self._pad = self._device.type == "cuda" if pad is None else pad
-        network = fold_norms(trunk).to(memory_format=torch.channels_last)
-        self._network: TemporalShiftTrunk | None = network.to(self._device)
-        mean, std = torch.tensor((MEAN, STD), dtype=torch.float64).view(2, 3, 1, 1)
+        self._network: nn.Module | None = prepare_network(trunk).to(self._device)
+        mean, std = torch.tensor((trunk.mean, trunk.std), dtype=torch.float64).view(2, 3, 1, 1)
         self._scale = (1 / (255 * std)).to(self._device, torch.float32)
         self._offset = (-mean / std).to(self._device, torch.float32)
         self._buffers = UploadBuffers(self._device, batch_size)
+
+    def compile(self) -> None:
+        """Have torch compile the forward pass, at the first batch; from now on batches are padded to one shape.
+
+        Raises
+        ------
+        EnvironmentLackError
+            No compiler works here; nothing has changed then.
+        """
+        if self._network is not None:
+            compile_network(self._network, self._device)
+            self._pad = True
 
     def __enter__(self) -> Self:
         """Return the embedder itself."""
@@ -174,13 +200,20 @@ class Embedder:
                 "decode to RGB, num_frames frames a clip",
             )
 
-    def _forward(self, network: TemporalShiftTrunk, batch: Tensor) -> Tensor:
+    def _forward(self, network: nn.Module, batch: Tensor) -> Tensor:
+        total = self._embed(network, batch)
+        for roll in range(1, self.num_rolls):
+            # Bytes are rolled rather than floats: a quarter of the traffic.
+            total += self._embed(network, batch.roll(roll * batch.shape[3] // self.num_rolls, 3))
+        return total / self.num_rolls if self.num_rolls > 1 else total
+
+    def _embed(self, network: nn.Module, batch: Tensor) -> Tensor:
         # Moving the channels forward only renames the axes: the memory is channels_last as it comes.
         frames = batch.permute(0, 1, 4, 2, 3).to(torch.float32).mul_(self._scale).add_(self._offset)
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
         # One static shape makes it worth while to look for its fastest kernels.
         with autocast, exact_convolutions(benchmark=self._pad):
-            embeddings: Tensor = network(frames)
+            embeddings: Tensor = network(frames).float()
         return embeddings
 
 

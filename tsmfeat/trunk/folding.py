@@ -3,9 +3,11 @@
 import copy
 from itertools import pairwise
 
+import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from tsmfeat.trunk.protocol import Trunk, require_module
 from tsmfeat.trunk.tsm import TemporalShiftTrunk
 
 
@@ -32,3 +34,22 @@ def fold_norms(trunk: TemporalShiftTrunk) -> TemporalShiftTrunk:
                 module.add_module(conv_name, fuse_conv_bn_eval(conv, norm))
                 module.add_module(norm_name, nn.Identity())
     return folded.requires_grad_(False)
+
+
+def prepare_network(trunk: Trunk) -> nn.Module:
+    """Return a copy of a trunk for fast embedding: norms folded where that is safe, channels last in memory.
+
+    In networks of other libraries a norm may hold more than a norm (timm's end with the activation): they are copied
+    as they are.
+
+    Raises
+    ------
+    ConfigurationError
+        It is no torch module.
+    """
+    module = require_module(trunk)
+    network = fold_norms(module) if isinstance(module, TemporalShiftTrunk) else copy.deepcopy(module).eval()
+    # Convolutions over time have five axes, for which torch has no such layout under this name.
+    if any(value.ndim == 5 for value in network.parameters()):
+        return network
+    return network.to(memory_format=torch.channels_last)

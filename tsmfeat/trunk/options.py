@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
-from tsmfeat.trunk.specs import SPECS
+from tsmfeat.trunk.names import HF, PREFIXES, PYTHON, require_trunk_name, split_trunk
+from tsmfeat.trunk.names import TRUNKS as TRUNKS
 
-TRUNKS = tuple(SPECS)
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 SHIFTS = ("auto", "on", "off")
 
@@ -15,7 +15,14 @@ _CHECKPOINTS = (
     "tsmfeat), imagenet for torchvision's file where torch keeps its downloads, or random:SEED for an untrained trunk, "
     "such as random:0"
 )
+_OTHERS_CHECKPOINTS = {
+    "timm": "pass pretrained (timm downloads it once), the path of a file with its state dict, or random:SEED",
+    "hf": "pass pretrained (the folder's own model.safetensors, or the hub's, downloaded once), or random:SEED",
+    "python": "leave it out (the function loads what it wants), or pass the path of a file with its state dict, or "
+    "random:SEED",
+}
 IMAGENET = "imagenet"
+PRETRAINED = "pretrained"
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
 _ALMOST_RANDOM = re.compile(r"rand(om)?(:.*)?", re.IGNORECASE)
 _RANDOM = re.compile(r"random:([0-9]{1,18})")
@@ -28,9 +35,13 @@ class TrunkOptions:
     Parameters
     ----------
     trunk
-        One of `TRUNKS`.
+        One of `tsmfeat.trunk.names.TRUNKS`, or one of another library: ``"timm:NAME"`` (an image backbone),
+        ``"hf:NAME"`` (a video transformer, by its name on the Hugging Face hub or its local folder), or
+        ``"python:module:function"`` (a function that builds one).
     checkpoint
-        Path of a checkpoint file, ``"imagenet"`` or ``"random:SEED"``. There is no default: it makes the features.
+        Path of a checkpoint file (not of hf, which takes a folder), ``"imagenet"`` (of `TRUNKS`), ``"pretrained"``
+        (of timm and hf) or ``"random:SEED"``. There is no default: it makes the features. Only a ``python:`` trunk
+        can do without.
     num_frames
         Frames T of a clip.
     shift
@@ -44,6 +55,8 @@ class TrunkOptions:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
     batch_size
         Clips in one forward pass; `None` is chosen from device and frame size.
+    compile
+        Whether torch compiles the forward pass: minutes at the start, faster from then on; batches are padded.
 
     Raises
     ------
@@ -68,12 +81,17 @@ class TrunkOptions:
     precision: str = "auto"
     device: str = "auto"
     batch_size: int | None = None
+    compile: bool = False
 
     def __post_init__(self) -> None:
         """Check every value, so that nothing fails after an hour of decoding."""
-        require_trunk(self.trunk)
-        _require_checkpoint(self.checkpoint)
+        require_trunk_name(self.trunk)
+        _require_checkpoint(self.checkpoint, split_trunk(self.trunk)[0])
         _require_choice("shift", self.shift, SHIFTS)
+        if self.shift == "on" and self.trunk not in TRUNKS:
+            raise ConfigurationError(
+                f"shift 'on': trunk {self.trunk!r} has no temporal shift", "leave --shift out, or use a plain trunk"
+            )
         _require_choice("precision", self.precision, PRECISIONS)
         _require_at_least("num_frames", self.num_frames, 1)
         # Two shares of the channels move: one from the future, one from the past.
@@ -85,13 +103,18 @@ class TrunkOptions:
 
 
 def require_trunk(name: str) -> None:
-    """Refuse a name that no trunk has.
+    """Refuse a name that no temporal shift trunk has.
 
     Raises
     ------
     ConfigurationError
         Names the nearest trunk, or all.
     """
+    if split_trunk(name)[0] in PREFIXES:
+        raise ConfigurationError(
+            f"trunk {name!r} is of another library; only checkpoints of temporal shift trunks are meant here",
+            "extract takes its files as they are",
+        )
     _require_choice("trunk", name, TRUNKS)
 
 
@@ -107,11 +130,21 @@ def random_seed(checkpoint: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _require_checkpoint(checkpoint: str) -> None:
-    if not checkpoint:
-        raise ConfigurationError("no checkpoint given; a trunk's checkpoint has no default", _CHECKPOINTS)
+def _require_checkpoint(checkpoint: str, prefix: str) -> None:
+    remedy = _OTHERS_CHECKPOINTS.get(prefix, _CHECKPOINTS)
+    if not checkpoint and prefix != PYTHON:
+        raise ConfigurationError("no checkpoint given; a trunk's checkpoint has no default", remedy)
     if _ALMOST_RANDOM.fullmatch(checkpoint) and random_seed(checkpoint) is None:
         raise ConfigurationError(f"checkpoint {checkpoint!r} has no whole-number seed", "write it as random:0")
+    if (checkpoint == IMAGENET and prefix) or (checkpoint == PRETRAINED and prefix in ("", PYTHON)):
+        whose = f"a {prefix}: trunk" if prefix else "a temporal shift trunk"
+        raise ConfigurationError(f"checkpoint {checkpoint!r} says nothing of {whose}", remedy)
+    if prefix == HF and checkpoint != PRETRAINED and random_seed(checkpoint) is None:
+        # The library renames tensors between file and network: only it can read its files.
+        raise ConfigurationError(
+            f"checkpoint {checkpoint!r}: a model of hf: is a folder with config.json and model.safetensors",
+            "pass --trunk hf:FOLDER --checkpoint pretrained, or random:SEED",
+        )
 
 
 def _require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-from tsmfeat.errors import InputError
+from tsmfeat.errors import ConfigurationError
 from tsmfeat.trunk.checkpoint import load_state
+from tsmfeat.trunk.names import TRUNKS
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.trunk.placement import decide_shift
+from tsmfeat.trunk.protocol import IMAGENET_MEAN, IMAGENET_STD, require_frames
 from tsmfeat.trunk.shift import shift_inputs
 from tsmfeat.trunk.specs import SPECS, STAGES, TrunkSpec
 
@@ -32,6 +34,8 @@ class TemporalShiftTrunk(nn.Module):
 
     Attributes
     ----------
+    num_frames, frame_size, mean, std
+        As in `tsmfeat.trunk.protocol.Trunk`; frames of any size are taken.
     embedding_size
         D.
     shifted_blocks
@@ -51,6 +55,8 @@ class TemporalShiftTrunk(nn.Module):
         for name in ("conv1", "bn1", "relu", "maxpool", *STAGES):
             self.add_module(name, network.get_submodule(name))
         self.num_frames = num_frames
+        self.frame_size: tuple[int, int] | None = None
+        self.mean, self.std = IMAGENET_MEAN, IMAGENET_STD
         self.embedding_size = spec.embedding_size
         self.shifted_blocks = spec.shifted_blocks if shift else ()
         self.checkpoint_digest = ""
@@ -78,11 +84,7 @@ class TemporalShiftTrunk(nn.Module):
         InputError
             Another shape.
         """
-        if frames.ndim != 5 or frames.shape[1] != self.num_frames or frames.shape[2] != 3:
-            raise InputError(
-                f"frames have shape {tuple(frames.shape)}; this trunk takes [clips, {self.num_frames}, 3, H, W]",
-                "sample num_frames RGB frames a clip",
-            )
+        require_frames(frames, self.num_frames)
         maps: Tensor = frames.flatten(0, 1)
         for layer in self.children():
             maps = layer(maps)
@@ -98,13 +100,13 @@ def build_trunk(
     Parameters
     ----------
     name
-        One of `tsmfeat.trunk.options.TRUNKS`, named as in torchvision.
+        One of `tsmfeat.trunk.names.TRUNKS`, named as in torchvision.
     num_frames
         Frames T of a clip.
     checkpoint
         Path of a file, ``"imagenet"`` or ``"random:SEED"``.
     shift
-        Whether the temporal shift is on. `load_trunk` can leave that to the checkpoint.
+        Whether the temporal shift is on. `load_temporal_shift` can leave that to the checkpoint.
     shift_div
         ``1 / shift_div`` of the channels is shifted each way.
 
@@ -126,11 +128,11 @@ def build_trunk(
     >>> trunk(torch.zeros(3, 2, 3, 32, 32)).shape
     torch.Size([3, 512])
     """
-    return load_trunk(TrunkOptions(name, checkpoint, num_frames, "on" if shift else "off", shift_div))
+    return load_temporal_shift(TrunkOptions(name, checkpoint, num_frames, "on" if shift else "off", shift_div))
 
 
-def load_trunk(options: TrunkOptions) -> TemporalShiftTrunk:
-    """Build a trunk as options say, with the shift that fits its checkpoint.
+def load_temporal_shift(options: TrunkOptions) -> TemporalShiftTrunk:
+    """Build a temporal shift trunk as options say, with the shift that fits its checkpoint.
 
     Parameters
     ----------
@@ -144,11 +146,17 @@ def load_trunk(options: TrunkOptions) -> TemporalShiftTrunk:
 
     Raises
     ------
+    ConfigurationError
+        A trunk of another library.
     CheckpointError
         A file that cannot be read, does not fit the trunk, or was trained with frames shifted elsewhere.
     EnvironmentLackError
         ``"imagenet"`` is not where torch keeps its downloads.
     """
+    if options.trunk not in TRUNKS:
+        raise ConfigurationError(
+            f"trunk {options.trunk!r} is no temporal shift trunk", "use tsmfeat.trunk.loading.load_trunk"
+        )
     name, spec = options.trunk, SPECS[options.trunk]
     loaded = load_state(options.checkpoint, name, trunk_shapes(name))
     shift, notes = decide_shift(loaded.placement, options.shift, spec.shifted_blocks, options.checkpoint, name)
@@ -173,3 +181,7 @@ def trunk_shapes(name: str) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         trunk = TemporalShiftTrunk(SPECS[name], shift=False)
     return {key: tuple(value.shape) for key, value in trunk.state_dict().items()}
+
+
+# The name until every caller asks `tsmfeat.trunk.loading`.
+load_trunk = load_temporal_shift

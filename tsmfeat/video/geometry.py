@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from tsmfeat.errors import ConfigurationError
 
-_SQUARE = re.compile(r"square([1-9]\d{0,3})", re.ASCII)
+_SQUARE = re.compile(r"square([1-9]\d{0,3})(?:-roll(\d{1,2}))?", re.ASCII)
+_CROPPED_ROLL = re.compile(r"short\d+-crop\d+-roll\d+", re.ASCII)
 _SHORT = re.compile(r"short([1-9]\d{0,3})-crop([1-9]\d{0,3})", re.ASCII)
 
 
@@ -22,17 +23,21 @@ class FrameGeometry:
     short_side
         The frame is first resized, keeping its proportions, until its shorter side has so many pixels, and the
         centre is cut out. None: the frame is squashed to `height` × `width`.
+    num_rolls
+        Of a panorama: over how many horizontal rolls of the frame a clip's embedding is averaged. Reading frames is
+        the same for any.
 
     Examples
     --------
-    >>> parse_geometry("square256")
-    FrameGeometry(name='square256', height=256, width=256, short_side=None)
+    >>> parse_geometry("square256-roll4")
+    FrameGeometry(name='square256-roll4', height=256, width=256, short_side=None, num_rolls=4)
     """
 
     name: str
     height: int
     width: int
     short_side: int | None = None
+    num_rolls: int = 1
 
     @property
     def frame_bytes(self) -> int:
@@ -70,10 +75,12 @@ class FrameGeometry:
 def parse_geometry(name: str) -> FrameGeometry:
     """Return the geometry a name stands for: ``squareN`` or ``shortN-cropM`` with M ≤ N, up to 9999 pixels.
 
+    ``squareN-rollK`` is ``squareN`` of a panorama, whose left and right ends meet: K from 2 to N.
+
     Raises
     ------
     ConfigurationError
-        Another pattern, or a crop larger than the short side.
+        Another pattern, a crop larger than the short side, or rolls of frames whose ends were cut off.
 
     Examples
     --------
@@ -81,11 +88,20 @@ def parse_geometry(name: str) -> FrameGeometry:
     224
     """
     if match := _SQUARE.fullmatch(name):
-        side = int(match[1])
-        return FrameGeometry(name, side, side)
+        side, rolls = int(match[1]), match[2]
+        if rolls is not None and not 2 <= int(rolls) <= side:
+            raise ConfigurationError(
+                f"resize {name!r}: a panorama of {side} columns is rolled 2 to {min(side, 99)} times",
+                "use square256-roll4",
+            )
+        return FrameGeometry(name, side, side, num_rolls=int(rolls or 1))
     if (match := _SHORT.fullmatch(name)) and int(match[2]) <= int(match[1]):
         crop = int(match[2])
         return FrameGeometry(name, crop, crop, int(match[1]))
+    if _CROPPED_ROLL.fullmatch(name):
+        raise ConfigurationError(
+            f"resize {name!r}: a crop cuts off the ends of a panorama, so it cannot be rolled", "use square256-roll4"
+        )
     raise ConfigurationError(
         f"resize {name!r}: a geometry is squareN or shortN-cropM with M <= N",
         "use square256, short256-crop224 or short256-crop256",
