@@ -39,6 +39,8 @@ _HINTS = {
 }
 _PACKAGES = ("tsmfeat", "torch", "torchvision", "numpy", "numba", "h5py", "av", "decord", "decord2", "pillow", "typer")
 _OPTIONAL = ("decord", "decord2")
+# What an extra brings, and what it is for.
+_EXTRAS = {"timm": ("timm", "trunks timm:NAME"), "hf": ("transformers", "trunks hf:NAME")}
 _PROBE_SECONDS = 120.0
 _VIDEO_SECONDS = 600.0
 _LITTLE_DISK_BYTES = 10 << 30
@@ -143,7 +145,7 @@ def doctor(video: str | Path | None = None) -> Examination:
     VideoError
         The file is no readable video.
     """
-    checks = (*_check_packages(), *_check_libraries(), *_check_resources())
+    checks = (*_check_packages(), _check_extras(), *_check_libraries(), *_check_resources())
     if video is None:
         return Examination(checks, {}, ())
     facts = _ask(video, "facts")
@@ -161,6 +163,14 @@ def _check_packages() -> list[Check]:
     else:
         packages = Check("packages", "ok", ", ".join(versions))
     return [Check("Python", "ok", f"{python} on {sys.platform}"), packages]
+
+
+def _check_extras() -> Check:
+    """Say which optional libraries are there; lacking one is no fault."""
+    there = [f"{package} {found}" for package, _ in _EXTRAS.values() if (found := _version(package))]
+    lacking = {extra: use for extra, (package, use) in _EXTRAS.items() if not _version(package)}
+    hint = f'pip install "tsmfeat[{",".join(lacking)}]" brings {", ".join(lacking.values())}' if lacking else ""
+    return Check("extras", "note" if lacking else "ok", ", ".join(there) or "none", hint)
 
 
 def _version(name: str) -> str:
