@@ -9,8 +9,9 @@ import pytest
 from tsmfeat.store.folders import output_files
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.store.reader import open_features
+from tsmfeat.trunk.loading import load_trunk
 from tsmfeat.trunk.options import TrunkOptions
-from tsmfeat.trunk.tsm import build_trunk, load_trunk
+from tsmfeat.trunk.tsm import build_trunk
 from tsmfeat.video.encoding import write_video
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows import extract
@@ -81,7 +82,7 @@ _build_once = cache(build_trunk)
 
 def _load_once(options):
     """Load as the options say; a file can change between two extractions, what a seed gives cannot."""
-    if not options.checkpoint.startswith("random:"):
+    if ":" in options.trunk or not options.checkpoint.startswith("random:"):
         return load_trunk(options)
     shift = options.shift != "off"
     return _build_once(options.trunk, options.num_frames, options.checkpoint, shift=shift, shift_div=options.shift_div)

@@ -18,7 +18,7 @@ from tsmfeat.errors import CheckpointError, ConfigurationError, OutputError
 from tsmfeat.files import read_header, save_tensors
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.trunk.specs import SPECS
-from tsmfeat.trunk.tsm import build_trunk, load_trunk
+from tsmfeat.trunk.tsm import build_trunk, load_temporal_shift
 from tsmfeat.workflows.checkpoint_conversion import convert_checkpoint
 from tsmfeat_cli.main import app
 
@@ -52,7 +52,7 @@ def failure(*words, code):
 
 
 def load(path, shift="auto", trunk="resnet18"):
-    return load_trunk(TrunkOptions(trunk, str(path), 4, shift))
+    return load_temporal_shift(TrunkOptions(trunk, str(path), 4, shift))
 
 
 def test_a_training_file_becomes_a_clean_one_with_the_same_network(tmp_path, training_file):

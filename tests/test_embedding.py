@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 from factories_trunk import golden, golden_pixels, golden_state, relative_error
+from torch import nn
 
 from tsmfeat.errors import ConfigurationError, EnvironmentLackError, InputError
 from tsmfeat.trunk.device import default_batch_size, exact_convolutions, resolve_device, resolve_precision
 from tsmfeat.trunk.embedding import FLOAT16_MAX, Embedder, to_float16
+from tsmfeat.trunk.foreign import ForeignTrunk, TrunkFacts
 from tsmfeat.trunk.transfer import UploadBuffers
 from tsmfeat.trunk.tsm import build_trunk
 
@@ -121,6 +123,82 @@ def test_busy_seconds_are_those_of_the_forward_passes_fetched(trunk, clips):
     busy = embed.busy_seconds
     fetches[0]()
     assert embed.busy_seconds == busy
+
+
+@pytest.mark.parametrize("num_rolls", [1, 2, 3, 8])
+def test_rolls_average_the_embeddings_of_rolled_frames(trunk, clips, num_rolls, monkeypatch):
+    monkeypatch.setattr("tsmfeat.trunk.embedding.to_float16", lambda values: values.copy())
+    plain = Embedder(trunk, "cpu", "fp32", 4)
+    # 40 columns: the third roll begins at column 26 of 40 · 2 / 3.
+    shifts = [num * 40 // num_rolls for num in range(num_rolls)]
+    expected = np.mean([plain(np.roll(clips, shift, axis=3)) for shift in shifts], axis=0)
+    found = Embedder(trunk, "cpu", "fp32", 4, num_rolls=num_rolls)(clips)
+    assert relative_error(found, expected) <= 1e-6
+    if num_rolls > 1:
+        assert relative_error(found, plain(clips)) > 1e-4
+
+
+def test_a_panorama_rolled_by_a_quarter_has_the_same_embedding_of_four_rolls(trunk, clips, monkeypatch):
+    monkeypatch.setattr("tsmfeat.trunk.embedding.to_float16", lambda values: values.copy())
+    embed = Embedder(trunk, "cpu", "fp32", 7, num_rolls=4)
+    assert relative_error(embed(np.roll(clips, 10, axis=3)), embed(clips)) <= 1e-6
+
+
+def test_a_clip_is_embedded_at_least_once(trunk):
+    with pytest.raises(ConfigurationError, match="0 rolls"):
+        Embedder(trunk, "cpu", "fp32", 4, num_rolls=0)
+
+
+def test_frames_are_normalised_as_the_trunk_says(trunk, clips, expected):
+    other = copy.deepcopy(trunk)
+    other.mean, other.std = (0.0, 0.25, 0.5), (1.0, 0.5, 0.25)
+    frames = torch.from_numpy((clips / 255 - other.mean) / other.std).permute(0, 1, 4, 2, 3)
+    embeddings = Embedder(other, "cpu", "fp32", 4)(clips)
+    assert relative_error(embeddings, copy.deepcopy(trunk).double()(frames).numpy()) <= 1e-3
+    assert relative_error(embeddings, expected) > 1e-2
+
+
+@pytest.mark.golden
+def test_a_compiled_trunk_gives_the_same_embeddings_in_one_static_shape(clips):
+    class Small(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, frames):
+            return self.conv(frames.flatten(0, 1)).relu().mean((2, 3)).view(len(frames), -1)
+
+    shapes = []
+    network = Small()
+    facts = TrunkFacts(2, None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 8)
+
+    def embed_seen(network, frames):
+        shapes.append(tuple(frames.shape))
+        return network(frames)
+
+    foreign = ForeignTrunk(network, embed_seen, facts)
+    plain = Embedder(foreign, "cpu", "fp32", 4)(clips)
+    del shapes[:]
+    with Embedder(foreign, "cpu", "fp32", 4) as embed:
+        embed.compile()
+        counts = torch._dynamo.utils.counters["stats"]
+        before = counts["unique_graphs"]
+        assert relative_error(embed(clips), plain) <= 1e-3
+        assert relative_error(embed(clips[:3]), plain[:3]) <= 1e-3
+        assert counts["unique_graphs"] == before + 1
+    assert set(shapes) == {(4, 2, 3, 32, 40)}
+
+
+def test_where_no_compiler_works_it_is_said_before_the_first_batch(trunk, monkeypatch):
+    def fail(*_, **options):
+        raise RuntimeError("No working C++ compiler found\nin a long list")
+
+    monkeypatch.setattr(torch, "compile", fail)
+    with Embedder(trunk, "cpu", "fp32", 4) as embed:
+        with pytest.raises(EnvironmentLackError, match=r"--compile: .* cpu .*No working C\+\+ compiler") as caught:
+            embed.compile()
+        assert caught.value.exit_code == 5
+        assert not embed._pad
 
 
 def test_the_trunk_is_left_as_it_was(trunk, clips):

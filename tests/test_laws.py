@@ -131,9 +131,9 @@ OTHERS = {
         "-t 0.25 --trunk resnet50 --num-frames 4 --shift off --resize square64 --clip-seconds 2 --precision bf16 "
         "--device cpu --batch-size 7 --workers 3 --allow-partial --max-bad 0.2 --view front --id path --retry-failed "
         "--overwrite --filter reader --decoder decord --reader-memory 2 --reader-timeout 9 "
-        "--manifest m.csv --shard 1/3",
+        "--manifest m.csv --shard 1/3 --compile",
         ExtractOptions(
-            TrunkOptions("resnet50", "random:0", 4, "off", precision="bf16", device="cpu", batch_size=7),
+            TrunkOptions("resnet50", "random:0", 4, "off", precision="bf16", device="cpu", batch_size=7, compile=True),
             VideoOptions("square64", True, 0.2, 3, "reader", "decord", 2.0, 9.0),
             step_seconds=0.25,
             clip_seconds=2.0,

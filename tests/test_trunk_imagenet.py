@@ -11,7 +11,7 @@ from tsmfeat.errors import CheckpointError, EnvironmentLackError
 from tsmfeat.trunk.imagenet import find_imagenet
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.trunk.specs import SPECS
-from tsmfeat.trunk.tsm import load_trunk
+from tsmfeat.trunk.tsm import load_temporal_shift
 
 V2, V1 = "resnet50-11ad3fa6.pth", "resnet50-0676ba61.pth"
 
@@ -53,7 +53,7 @@ def test_the_folder_is_torch_own(tmp_path, monkeypatch, environment, folder):
 
 def test_without_a_file_its_name_its_folder_and_its_digest_are_told(downloads):
     with pytest.raises(EnvironmentLackError) as caught:
-        load_trunk(TrunkOptions("resnet50", "imagenet"))
+        load_temporal_shift(TrunkOptions("resnet50", "imagenet"))
     assert f"{downloads} holds no {V2} and no {V1}" in caught.value.message
     assert "SHA-256 begins with 11ad3fa6 or 0676ba61" in caught.value.hint
     assert f"torchvision's {V2} there" in caught.value.hint
@@ -63,7 +63,7 @@ def test_without_a_file_its_name_its_folder_and_its_digest_are_told(downloads):
 def test_a_file_of_that_name_with_another_digest_is_refused(downloads):
     torch.save(torchvision.models.resnet18().state_dict(), downloads / "resnet18-f37072fd.pth")
     with pytest.raises(CheckpointError, match="its name says f37072fd; the file is damaged"):
-        load_trunk(TrunkOptions("resnet18", "imagenet"))
+        load_temporal_shift(TrunkOptions("resnet18", "imagenet"))
 
 
 def test_the_file_is_loaded_with_the_shift_and_named(downloads, tmp_path, monkeypatch):
@@ -74,7 +74,7 @@ def test_the_file_is_loaded_with_the_shift_and_named(downloads, tmp_path, monkey
     name = f"resnet18-{digest[:8]}.pth"
     (tmp_path / "a.pth").rename(downloads / name)
     monkeypatch.setitem(SPECS, "resnet18", replace(SPECS["resnet18"], imagenet_files=("resnet18-00000000.pth", name)))
-    trunk = load_trunk(TrunkOptions("resnet18", "imagenet"))
+    trunk = load_temporal_shift(TrunkOptions("resnet18", "imagenet"))
     assert trunk.checkpoint_notes[0] == f"checkpoint imagenet: {downloads / name}"
     assert trunk.checkpoint_sha256 == digest
     assert len(trunk.shifted_blocks) == 8

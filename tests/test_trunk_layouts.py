@@ -16,7 +16,7 @@ from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.trunk.placement import Placement, decide_shift, read_placement
 from tsmfeat.trunk.recognition import recognize_trunk
 from tsmfeat.trunk.specs import SPECS
-from tsmfeat.trunk.tsm import build_trunk, load_trunk, trunk_shapes
+from tsmfeat.trunk.tsm import build_trunk, load_temporal_shift, trunk_shapes
 
 
 def torchvision_state(name):
@@ -40,7 +40,7 @@ def saved(path, content):
 
 
 def load(checkpoint, shift="auto", trunk="resnet18"):
-    return load_trunk(TrunkOptions(trunk, checkpoint, 4, shift))
+    return load_temporal_shift(TrunkOptions(trunk, checkpoint, 4, shift))
 
 
 def refusal(checkpoint, says, hints="", **options):

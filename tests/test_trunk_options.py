@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.trunk.options import PRECISIONS, SHIFTS, TRUNKS, TrunkOptions, random_seed
+from tsmfeat.trunk.names import TRUNKS, name_in_spec
+from tsmfeat.trunk.options import PRECISIONS, SHIFTS, TrunkOptions, random_seed, require_trunk
 from tsmfeat.trunk.specs import SPECS
 
 
@@ -31,6 +32,20 @@ def test_every_choice_is_accepted():
     [
         ({"trunk": "resnext101_32x8"}, "resnext101_32x8", "did you mean 'resnext101_32x8d'"),
         ({"trunk": "vit"}, "vit", "choose one of resnet18, resnet34"),
+        ({"trunk": "vit"}, "vit", "timm:NAME, hf:NAME, python:module:function"),
+        ({"trunk": "vit_base_patch16_224"}, "vit_base", "write timm:vit_base_patch16_224"),
+        ({"trunk": "MCG-NJU/videomae-base"}, "videomae", "write hf:MCG-NJU/videomae-base"),
+        ({"trunk": "tim:resnet18"}, "prefix 'tim'", "did you mean 'timm'"),
+        ({"trunk": "torch:resnet18"}, "prefix 'torch'", "choose one of timm:NAME"),
+        ({"trunk": "timm:"}, "names nothing", "timm:NAME"),
+        ({"trunk": "python:module"}, "names nothing", "python:module:function"),
+        ({"trunk": "python:a:b.c", "checkpoint": ""}, "names nothing", "python:module:function"),
+        ({"trunk": "timm:resnet18", "shift": "on"}, "has no temporal shift", "leave --shift out"),
+        ({"trunk": "timm:resnet18", "checkpoint": ""}, "no default", "pretrained (timm downloads it once)"),
+        ({"trunk": "timm:resnet18", "checkpoint": "imagenet"}, "'imagenet'", "pass pretrained"),
+        ({"trunk": "hf:a/b", "checkpoint": "model.pth"}, "config.json and model.safetensors", "hf:FOLDER"),
+        ({"trunk": "python:a:b", "checkpoint": "pretrained"}, "'pretrained'", "leave it out"),
+        ({"checkpoint": "pretrained"}, "'pretrained'", "imagenet for torchvision's file"),
         ({"checkpoint": ""}, "no default", "random:SEED"),
         ({"checkpoint": ""}, "no default", "imagenet for torchvision's file"),
         ({"checkpoint": "random:"}, "random:", "random:0"),
@@ -57,6 +72,36 @@ def test_values_that_cannot_be_carried_out_are_refused(changes, message, hint):
     assert message in caught.value.message
     assert hint in caught.value.hint
     assert "\n" not in str(caught.value)
+
+
+def test_names_with_a_prefix_are_accepted():
+    for trunk, checkpoint in (
+        ("timm:vit_tiny_patch16_224.augreg_in21k", "pretrained"),
+        ("timm:resnet18", "weights.pth"),
+        ("hf:MCG-NJU/videomae-base", "pretrained"),
+        ("hf:../models/my own", "random:3"),
+        ("python:own.trunks:build", ""),
+    ):
+        assert TrunkOptions(trunk, checkpoint, shift="off").trunk == trunk
+    with pytest.raises(ConfigurationError, match="of another library"):
+        require_trunk("timm:resnet18")
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded"),
+    [
+        ("resnet18", "resnet18"),
+        ("timm:resnet18", "timm:resnet18"),
+        ("hf:MCG-NJU/videomae-base", "hf:MCG-NJU/videomae-base"),
+        ("hf:/home/me/models/videomae-base/", "hf:videomae-base"),
+        ("hf:./videomae", "hf:videomae"),
+        ("hf:~/a/b c", "hf:b c"),
+        ("hf:/", "hf:/"),
+        ("python:a.b:c", "python:a.b:c"),
+    ],
+)
+def test_features_record_a_folders_name_and_not_where_it_lies(name, recorded):
+    assert name_in_spec(name) == recorded
 
 
 def test_a_checkpoint_that_is_not_a_seed_is_a_path():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsmfeat.formats.options import FORMATS, PIECES_CHOICES
-from tsmfeat.trunk.options import TRUNKS
+from tsmfeat.trunk.names import TRUNKS
 from tsmfeat.workflows.array_options import DTYPES, ArrayOptions
 from tsmfeat.workflows.options import ID_RULES, ConvertOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line

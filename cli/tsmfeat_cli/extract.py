@@ -8,7 +8,8 @@ import typer
 
 from tsmfeat.errors import ConfigurationError, IncompleteError
 from tsmfeat.store.options import StoreOptions
-from tsmfeat.trunk.options import PRECISIONS, SHIFTS, TRUNKS, TrunkOptions
+from tsmfeat.trunk.names import FORMS, TRUNKS
+from tsmfeat.trunk.options import PRECISIONS, SHIFTS, TrunkOptions
 from tsmfeat.video.options import RESIZE_FILTERS, RESIZES, VideoOptions
 from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat_cli.common import (
@@ -57,7 +58,7 @@ def command(
         typer.Option(
             "--checkpoint",
             help="FILE (torchvision, official TSM, mmaction2, or of tsmfeat), imagenet (torchvision's file in torch's "
-            "folder of downloads) or random:SEED; there is no default.",
+            "folder of downloads), pretrained (of timm: and hf: trunks) or random:SEED; there is no default.",
         ),
     ] = "",
     step: Annotated[
@@ -67,7 +68,7 @@ def command(
         str,
         typer.Option(
             "--trunk",
-            help=f"One or several of {', '.join(TRUNKS)}; --checkpoint, --num-frames and --resize are then "
+            help=f"One or several of {', '.join((*TRUNKS, *FORMS))}; --checkpoint, --num-frames and --resize are then "
             "one for all, or one a trunk.",
         ),
     ] = TrunkOptions.trunk,
@@ -76,7 +77,8 @@ def command(
         str, typer.Option("--shift", help=f"{', '.join(SHIFTS)}; auto: on, unless the checkpoint is a plain TSN.")
     ] = TrunkOptions.shift,
     resize: Annotated[
-        str, typer.Option("--resize", help=f"{', '.join(RESIZES)}, or other sizes by this pattern.")
+        str,
+        typer.Option("--resize", help=f"{', '.join(RESIZES)}, or other sizes; of panoramas square256-roll4."),
     ] = VideoOptions.resize,
     resize_filter: Annotated[
         str,
@@ -90,6 +92,9 @@ def command(
     ] = TrunkOptions.precision,
     device: Device = TrunkOptions.device,
     batch_size: BatchSize = "auto",
+    compile_trunk: Annotated[
+        bool, typer.Option("--compile", help="Compile the trunk with torch: minutes at the start, faster from then on.")
+    ] = TrunkOptions.compile,
     workers: Workers = "auto",
     allow_partial: AllowPartial = VideoOptions.allow_partial,
     max_bad: MaxBad = VideoOptions.max_bad,
@@ -123,7 +128,7 @@ def command(
     """
     resizes = parse_words(resize, "--resize")
     options = ExtractOptions(
-        _parse_trunks(trunk, checkpoint, num_frames, _TrunkWords(shift, precision, device, batch_size)),
+        _parse_trunks(trunk, checkpoint, num_frames, _TrunkWords(shift, precision, device, batch_size, compile_trunk)),
         VideoOptions(
             resizes[0],
             allow_partial,
@@ -171,6 +176,7 @@ class _TrunkWords(NamedTuple):
     precision: str
     device: str
     batch_size: str
+    compile: bool
 
 
 def _parse_trunks(
@@ -196,6 +202,7 @@ def _parse_trunks(
                 precision=shared.precision,
                 device=shared.device,
                 batch_size=parse_whole_or_auto(shared.batch_size, "--batch-size"),
+                compile=shared.compile,
             )
             for name, file, frames in columns
         )

@@ -4,8 +4,7 @@ import re
 from dataclasses import dataclass
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
-from tsmfeat.trunk.names import HF, PREFIXES, PYTHON, require_trunk_name, split_trunk
-from tsmfeat.trunk.names import TRUNKS as TRUNKS
+from tsmfeat.trunk.names import HF, PREFIXES, PYTHON, TRUNKS, require_trunk_name, split_trunk
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 SHIFTS = ("auto", "on", "off")

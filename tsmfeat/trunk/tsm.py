@@ -181,7 +181,3 @@ def trunk_shapes(name: str) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         trunk = TemporalShiftTrunk(SPECS[name], shift=False)
     return {key: tuple(value.shape) for key, value in trunk.state_dict().items()}
-
-
-# The name until every caller asks `tsmfeat.trunk.loading`.
-load_trunk = load_temporal_shift

@@ -12,10 +12,12 @@ from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError
 from tsmfeat.store.folders import parts_folder
 from tsmfeat.store.writer import PartWriter
 from tsmfeat.trunk.device import resolve_device, resolve_precision
-from tsmfeat.trunk.tsm import load_trunk
+from tsmfeat.trunk.loading import load_trunk
+from tsmfeat.trunk.protocol import require_fitting
 from tsmfeat.values.intervals import IntervalGrid
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.clips import plan_clips_ticks
+from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.workflows.extraction_engine import LoadedTrunk, extract_videos
 from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs, plan_outputs, specify
 from tsmfeat.workflows.extraction_report import ExtractReport, report_run
@@ -131,11 +133,12 @@ def find_sources(videos: Sequence[str], options: ExtractOptions) -> list[VideoSo
 
 
 def load_trunks(options: ExtractOptions, progress: Progress) -> list[LoadedTrunk]:
-    """Load every trunk, and say what is odd about its checkpoint."""
+    """Load every trunk, and say what is odd about its checkpoint; refuse frames that one cannot take."""
     loaded = []
-    for asked in options.trunks:
+    for asked, geometry in zip(options.trunks, map(parse_geometry, options.geometries), strict=True):
         device = resolve_device(asked.device)
         trunk = load_trunk(asked)
+        require_fitting(trunk, asked.trunk, geometry.height, geometry.width)
         for note in trunk.checkpoint_notes:
             progress.note(note)
         loaded.append(LoadedTrunk(trunk, device))

@@ -9,7 +9,7 @@ from tsmfeat.errors import InputError, OutputError
 from tsmfeat.store.writer import PartWriter
 from tsmfeat.trunk.device import default_batch_size
 from tsmfeat.trunk.embedding import Embedder
-from tsmfeat.trunk.tsm import TemporalShiftTrunk
+from tsmfeat.trunk.protocol import Trunk
 from tsmfeat.values.features import VideoFeatures
 from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.video.options import resolve_workers
@@ -37,7 +37,7 @@ _IDLE_SECONDS = 1.0
 class LoadedTrunk:
     """A trunk, and the device it works on."""
 
-    trunk: TemporalShiftTrunk
+    trunk: Trunk
     device: str
 
 
@@ -107,8 +107,11 @@ def open_embedders(
         if output.trunk not in embedders:
             loaded, asked = trunks[output.trunk], options.trunks[output.trunk]
             size = asked.batch_size or _batch_size(loaded.device, output)
-            embedder = Embedder(loaded.trunk, loaded.device, output.spec.precision, size)
+            rolls = parse_geometry(output.spec.geometry).num_rolls
+            embedder = Embedder(loaded.trunk, loaded.device, output.spec.precision, size, num_rolls=rolls)
             embedders[output.trunk] = stack.enter_context(embedder)
+            if asked.compile:
+                embedder.compile()
     return embedders
 
 

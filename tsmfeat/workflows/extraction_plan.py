@@ -9,8 +9,9 @@ import numpy as np
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.store.folders import is_packed_output
 from tsmfeat.store.schema import SUFFIX
+from tsmfeat.trunk.names import name_in_spec
 from tsmfeat.trunk.options import TrunkOptions
-from tsmfeat.trunk.tsm import TemporalShiftTrunk
+from tsmfeat.trunk.protocol import Trunk
 from tsmfeat.values.features import FeatureSpec
 from tsmfeat.video.options import reader_identity
 from tsmfeat.video.tasks import ClipRecipe
@@ -72,9 +73,7 @@ def plan_recipes(job: VideoJob, outputs: Sequence[SpecOutput]) -> dict[ClipRecip
     return recipes
 
 
-def specify(
-    trunk: TemporalShiftTrunk, options: TrunkOptions, precision: str, asked: ExtractOptions, geometry: str
-) -> FeatureSpec:
+def specify(trunk: Trunk, options: TrunkOptions, precision: str, asked: ExtractOptions, geometry: str) -> FeatureSpec:
     """Return the identity of a trunk's features at the first step, in the view that was named.
 
     Parameters
@@ -90,7 +89,7 @@ def specify(
     """
     step = asked.steps[0]
     return FeatureSpec(
-        trunk=options.trunk,
+        trunk=name_in_spec(options.trunk),
         checkpoint_digest=trunk.checkpoint_digest,
         num_frames=options.num_frames,
         step_seconds=step,

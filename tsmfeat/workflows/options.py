@@ -6,7 +6,8 @@ from tsmfeat.errors import ConfigurationError, did_you_mean
 from tsmfeat.formats.options import FORMATS, PIECES_CHOICES
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.store.options import StoreOptions
-from tsmfeat.trunk.options import TRUNKS, TrunkOptions
+from tsmfeat.trunk.names import TRUNKS
+from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows.array_options import ArrayOptions

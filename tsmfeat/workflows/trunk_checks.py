@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from tsmfeat.trunk.checkpoint import fit_state
-from tsmfeat.trunk.options import TRUNKS
+from tsmfeat.trunk.names import TRUNKS
 from tsmfeat.trunk.state_files import read_state_file
 from tsmfeat.trunk.tsm import trunk_shapes
 from tsmfeat.workflows.trunk_summaries import name_trunk, tensors_of

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tsmfeat.errors import CheckpointError, ConfigurationError, SpecMismatchError
+from tsmfeat.trunk.loading import load_trunk
+from tsmfeat.trunk.names import PYTHON, split_trunk
 from tsmfeat.trunk.options import TrunkOptions
-from tsmfeat.trunk.tsm import build_trunk
 from tsmfeat.values.features import SAMPLING_VERSION, FeatureSpec
 from tsmfeat.video.options import DECODERS, RESIZE_FILTERS
 from tsmfeat.workflows.options import ExtractOptions
@@ -36,6 +37,9 @@ def match_trunks(specs: Sequence[FeatureSpec], checkpoints: Sequence[str]) -> di
     _require_one_view(specs)
     for spec in specs:
         _require_extractable(spec)
+    # A user's function loads what it wants.
+    if not checkpoints and all(split_trunk(spec.trunk)[0] == PYTHON for spec in specs):
+        checkpoints = ("",)
     if not checkpoints:
         raise ConfigurationError(
             f"raw videos need the trunk the heads were fitted with, and no checkpoint is given: {_wanted(specs[0])}",
@@ -91,8 +95,8 @@ def _wanted(spec: FeatureSpec) -> str:
 
 
 def _digest_of(checkpoint: str, spec: FeatureSpec) -> str:
-    trunk = build_trunk(spec.trunk, spec.num_frames, checkpoint, shift=spec.shift, shift_div=spec.shift_div)
-    return trunk.checkpoint_digest
+    shift = "on" if spec.shift else "off"
+    return load_trunk(TrunkOptions(spec.trunk, checkpoint, spec.num_frames, shift, spec.shift_div)).checkpoint_digest
 
 
 def extract_options(spec: FeatureSpec, checkpoint: str, options: PredictOptions) -> ExtractOptions:
