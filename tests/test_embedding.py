@@ -168,25 +168,17 @@ def test_a_compiled_trunk_gives_the_same_embeddings_in_one_static_shape(clips):
         def forward(self, frames):
             return self.conv(frames.flatten(0, 1)).relu().mean((2, 3)).view(len(frames), -1)
 
-    shapes = []
-    network = Small()
     facts = TrunkFacts(2, None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 8)
-
-    def embed_seen(network, frames):
-        shapes.append(tuple(frames.shape))
-        return network(frames)
-
-    foreign = ForeignTrunk(network, embed_seen, facts)
+    foreign = ForeignTrunk(Small(), lambda network, frames: network(frames), facts)
     plain = Embedder(foreign, "cpu", "fp32", 4)(clips)
-    del shapes[:]
     with Embedder(foreign, "cpu", "fp32", 4) as embed:
         embed.compile()
         counts = torch._dynamo.utils.counters["stats"]
         before = counts["unique_graphs"]
         assert relative_error(embed(clips), plain) <= 1e-3
         assert relative_error(embed(clips[:3]), plain[:3]) <= 1e-3
+        # A batch of 3 of 4 is padded: there is one shape to compile for.
         assert counts["unique_graphs"] == before + 1
-    assert set(shapes) == {(4, 2, 3, 32, 40)}
 
 
 def test_where_no_compiler_works_it_is_said_before_the_first_batch(trunk, monkeypatch):
