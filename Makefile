@@ -3,13 +3,14 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint bench wheel clean
+.PHONY: help demo test lint bench faults wheel clean
 
 help:
 	@echo "make demo   set up, then videos -> features -> heads -> scores on rendered video files"
 	@echo "make test   set up, then everything CI runs"
 	@echo "make lint   ruff, mypy and the import laws only"
 	@echo "make bench  time every hot path against its peers (ten minutes; results in benchmarks/results)"
+	@echo "make faults try every fault an extraction must survive (ten minutes; result in benchmarks/results/faults.json)"
 	@echo "make wheel  build the wheel, install it into an empty environment and use it there"
 
 demo: $(VENV)/.installed
@@ -23,6 +24,9 @@ lint: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/bench.sh
+
+faults: $(VENV)/.installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/faults.sh
 
 wheel:
 	PYTHON=$(PYTHON) scripts/check_wheel.sh

@@ -1,0 +1,1 @@
+"""What an extraction survives: faults of many kinds, on the whole command, as real processes."""

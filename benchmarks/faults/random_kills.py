@@ -1,0 +1,55 @@
+"""SIGKILL at random moments, and resumes until the output is complete."""
+
+import shutil
+import signal
+import time
+
+from faults.findings import Findings
+from faults.material import (
+    LAYOUTS,
+    Layout,
+    Setting,
+    Stored,
+    judge_complete,
+    judge_stopped,
+    make_truth,
+    new_place,
+    order_of,
+)
+
+NUM_KILLS = 800
+_WORKERS = 2
+
+
+def kill_at_random(setting: Setting, findings: Findings) -> None:
+    """Kill runs at random moments; each is resumed, and killed again, until it is complete."""
+    wanted = setting.share(NUM_KILLS)
+    truths = {layout: make_truth(setting, layout) for layout in LAYOUTS}
+    seconds = _seconds_of_a_whole_run(setting)
+    while findings.counts["kills"] < wanted:
+        for layout, truth in truths.items():
+            _kill_until_complete(setting, layout, truth, seconds, findings)
+
+
+def _seconds_of_a_whole_run(setting: Setting) -> float:
+    began = time.monotonic()
+    setting.nursery.run(order_of(setting, new_place(setting), LAYOUTS[0], _WORKERS))
+    return time.monotonic() - began
+
+
+def _kill_until_complete(setting: Setting, layout: Layout, truth: Stored, seconds: float, findings: Findings) -> None:
+    place, before, chance = new_place(setting), Stored(), setting.chance
+    while True:
+        running = setting.nursery.start(order_of(setting, place, layout, _WORKERS))
+        time.sleep(chance.uniform(0, seconds))
+        running.send(signal.SIGKILL)
+        ended = running.wait()
+        if not ended.signal:
+            break
+        findings.counts["kills"] += 1
+        found = judge_stopped(place, layout, truth, findings, ended)
+        findings.require(found.keys() >= before.keys(), "no finished video is lost", (before, found))
+        before = found
+    findings.counts["outputs"] += 1
+    judge_complete(place, layout, truth, findings, ("random kills", ended, before))
+    shutil.rmtree(place)
