@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from tsmfeat import files
 from tsmfeat.errors import ConfigurationError, InputError, OutputError, SpecMismatchError
 from tsmfeat.store.packing import pack
 from tsmfeat.store.reader import open_features
@@ -474,7 +475,7 @@ def test_what_lies_at_the_folder_is_left_alone_and_what_a_killed_run_left_is_not
         export_arrays(tmp_path / "store", tmp_path / "npy")
     killed = subprocess.Popen(["true"])
     killed.wait()
-    stale = tmp_path / f".out.{killed.pid}-0123abcd-0123abcd.tmp"
+    stale = tmp_path / f".out.{files.MACHINE_MARK}-{killed.pid}-0123abcd-0123abcd.tmp"
     save(stale, a=rows_of(1))
     (tmp_path / "out").mkdir()
     export_arrays(tmp_path / "store", tmp_path / "out")

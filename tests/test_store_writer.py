@@ -19,8 +19,9 @@ from factories_store import CREATED, make_features, make_spec, make_videos, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tsmfeat import files
 from tsmfeat.errors import ConfigurationError, InputError, OutputError, SpecMismatchError, StoreError
-from tsmfeat.files import write_atomically
+from tsmfeat.files import sha256_file, write_atomically
 from tsmfeat.store import publishing, writer
 from tsmfeat.store.folders import finished_videos, output_files, parts_folder, remove_parts, set_aside
 from tsmfeat.store.image import build_image, collect_columns
@@ -278,18 +279,22 @@ def test_publishing_the_same_videos_twice_is_success_with_one_part(tmp_path: Pat
     assert list(tmp_path.iterdir()) == list(paths)
 
 
-def test_a_part_with_other_content_under_the_same_name_is_never_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gone", [False, True], ids=["damaged", "packed away meanwhile"])
+def test_a_part_that_lies_there_damaged_is_replaced_by_what_its_name_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
     (part,) = write_parts(tmp_path / "one", make_videos(3))
     (tmp_path / "two").mkdir()
     clash = tmp_path / "two" / part.name
     parts = PartWriter(tmp_path / "two", make_spec(), worker="test")
     clash.write_bytes(b"other")
+    if gone:
+        monkeypatch.setattr(writer, "sha256_file", lambda path: path.unlink() or sha256_file(path))
     for video in make_videos(3):
         parts.append(video)
-    with pytest.raises(OutputError, match="exists with other content"):
-        parts.publish(CREATED)
-    assert clash.read_bytes() == b"other"
-    assert parts.finished == []
+    assert parts.publish(CREATED) == clash
+    assert clash.read_bytes() == part.read_bytes()
+    assert len(parts.finished) == 3
 
 
 def test_a_file_system_without_hard_links_is_served_by_renaming(
@@ -378,13 +383,16 @@ def test_a_damaged_part_is_named_or_skipped_and_set_aside(tmp_path: Path) -> Non
 
 def test_stale_temporary_files_go_and_those_of_others_stay(tmp_path: Path) -> None:
     digest = "0" * 16
-    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    ended = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    here, rest = files.MACHINE_MARK, "00000000-00000000.tmp"
+    dead = f"{here}-{ended}-{rest}"
     names = {
-        "mine, of a dead process": f".part-me-{digest}.h5.{dead}-00000000-00000000.tmp",
-        "mine, of an earlier run with this process id": f".part-me-{digest}.h5.{os.getpid()}-00000000-00000000.tmp",
-        "mine, of a living process": f".part-me-{digest}.h5.{os.getppid()}-00000000-00000000.tmp",
-        "another worker's": f".part-me-too-{digest}.h5.{dead}-00000000-00000000.tmp",
-        "another worker's, old": f".part-old-{digest}.h5.{dead}-00000000-00000000.tmp",
+        "mine, of a dead process": f".part-me-{digest}.h5.{dead}",
+        "mine, of an earlier run with this process id": f".part-me-{digest}.h5.{here}-{os.getpid()}-{rest}",
+        "mine, of a living process": f".part-me-{digest}.h5.{here}-{os.getppid()}-{rest}",
+        "another worker's": f".part-me-too-{digest}.h5.{dead}",
+        "another worker's, old": f".part-old-{digest}.h5.{dead}",
+        "mine, of another machine": f".part-me-{digest}.h5.00000000-{ended}-{rest}",
         "of another program": ".notes.tmp",
     }
     for name in names.values():
@@ -393,7 +401,7 @@ def test_stale_temporary_files_go_and_those_of_others_stay(tmp_path: Path) -> No
     os.utime(tmp_path / names["another worker's, old"], (yesterday, yesterday))
     PartWriter(tmp_path, make_spec(), worker="me")
     left = {what for what, name in names.items() if (tmp_path / name).exists()}
-    assert left == {"mine, of a living process", "another worker's", "of another program"}
+    assert left == {"mine, of a living process", "another worker's", "mine, of another machine", "of another program"}
 
 
 def test_a_write_in_progress_survives_a_second_writer_of_the_same_name(

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +22,11 @@ from tsmfeat.errors import CheckpointError, OutputError
 TEMPORARY_SUFFIX = ".tmp"
 # Marks the temporary files of this very process: a process id alone may be that of a dead run (containers start at 1).
 RUN_MARK = uuid.uuid4().hex[:8]
-TEMPORARY_NAME = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,9})-(?P<run>[0-9a-f]{8})-[0-9a-f]{8}\.tmp")
+# Marks those of this machine: elsewhere the process ids are others, and a shared folder shows the files of all.
+MACHINE_MARK = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+TEMPORARY_NAME = re.compile(
+    r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d{1,9})-(?P<run>[0-9a-f]{8})-[0-9a-f]{8}\.tmp"
+)
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK}
 _HEADER_KEY = "tsmfeat"
 _BLOCK_BYTES = 1 << 22
@@ -101,7 +106,7 @@ def write_atomically(
     FileExistsError
         The name exists and `replace` is false.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{RUN_MARK}-{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+    temporary = temporary_path(path)
     try:
         try:
             _write_and_flush(temporary, chunks)
@@ -118,6 +123,12 @@ def write_atomically(
             f"{path}: cannot be written ({error.strerror or error})",
             "free some space or choose another folder with -o; finished work is kept, run the same command again",
         ) from error
+
+
+def temporary_path(path: Path) -> Path:
+    """Return a new temporary name beside a final one, by which its process can be told (`TEMPORARY_NAME`)."""
+    owner = f"{MACHINE_MARK}-{os.getpid()}-{RUN_MARK}"
+    return path.with_name(f".{path.name}.{owner}-{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
 
 
 def _write_and_flush(temporary: Path, chunks: Iterable[bytes | bytearray | memoryview]) -> None:

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 from tsmfeat.errors import InputError, OutputError
-from tsmfeat.files import RUN_MARK, flush_folder, make_folder, write_atomically
+from tsmfeat.files import flush_folder, make_folder, temporary_path, write_atomically
 
 
 def list_files(folder: Path, suffix: str) -> list[Path]:
@@ -45,7 +44,7 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
     """
     for name in contents:
         _require_file_name(name)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{RUN_MARK}-{uuid.uuid4().hex[:8]}.tmp")
+    temporary = temporary_path(folder)
     try:
         make_folder(temporary)
         for name, content in contents.items():

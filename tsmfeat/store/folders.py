@@ -153,6 +153,9 @@ def set_aside(path: Path) -> Path:
     target = path.with_name(path.name + schema.DAMAGED_SUFFIX)
     try:
         rename_file(path, target)
+    except FileNotFoundError:
+        # Another run found it at the same time.
+        return target
     except OSError as error:
         raise OutputError(f"{path}: cannot be renamed ({error.strerror})", "rename or remove it yourself") from error
     return target

@@ -1,6 +1,6 @@
 """Packing many parts into one file, and what can be found out by reading every row."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,10 +92,18 @@ def _verified_rows(store: FeatureStore, on_rows: Callable[[int], object]) -> Ite
         raise StoreError("a file changed while it was packed; store files never change", "run the same command again")
 
 
-def find_damaged(store: FeatureStore) -> list[DamagedVideo]:
-    """Read every row and list the videos whose checksum does not match or whose embeddings are not finite."""
+def find_damaged(store: FeatureStore, video_ids: Iterable[str] | None = None) -> list[DamagedVideo]:
+    """List the videos whose checksum does not match or whose embeddings are not finite; every row is read.
+
+    Parameters
+    ----------
+    store
+        What to read.
+    video_ids
+        Only these videos; None: all.
+    """
     damaged = []
-    for video_id in store.video_ids:
+    for video_id in store.video_ids if video_ids is None else video_ids:
         try:
             store.verified_embeddings(video_id)
             store.features(video_id)

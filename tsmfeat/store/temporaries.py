@@ -14,7 +14,7 @@ STALE_SECONDS = 24 * 3600.0
 
 
 def remove_stale_temporaries(folder: Path, is_mine: Callable[[str], bool]) -> None:
-    """Remove my own temporary files whose process is gone, and anybody's that are older than 24 hours.
+    """Remove my own temporary files whose process on this machine is gone, and anybody's older than 24 hours.
 
     Parameters
     ----------
@@ -27,10 +27,11 @@ def remove_stale_temporaries(folder: Path, is_mine: Callable[[str], bool]) -> No
         match = files.TEMPORARY_NAME.fullmatch(path.name)
         if match is None:
             continue
-        mine = is_mine(match["name"]) and _process_is_gone(int(match["pid"]), match["run"])
+        here = match["machine"] == files.MACHINE_MARK and is_mine(match["name"])
+        gone = here and _process_is_gone(int(match["pid"]), match["run"])
         # Cleaning up is a courtesy: what is gone already, or is not ours to remove, stops no run.
         with suppress(OSError):
-            if mine or time.time() - path.stat().st_mtime > STALE_SECONDS:
+            if gone or time.time() - path.stat().st_mtime > STALE_SECONDS:
                 _remove(path)
 
 

@@ -156,18 +156,19 @@ class PartWriter:
         name = f"{schema.PART_PREFIX}{self._worker}-{digest.hexdigest()[: schema.DIGEST_LENGTH]}{schema.SUFFIX}"
         path = self._folder / name
         try:
-            self._publish_in_folder(path, image, rows)
-        except FileExistsError as error:
-            if sha256_file(path) != digest.hexdigest():
-                raise OutputError(f"{path}: exists with other content", "remove it if it is damaged") from error
+            self._publish_in_folder(path, image, rows, replace=False)
+        except FileExistsError:
+            if not _has_digest(path, digest.hexdigest()):
+                # The name is that of the content: what lies there is this very part, damaged, or it has just gone.
+                self._publish_in_folder(path, image, rows, replace=True)
         return path
 
-    def _publish_in_folder(self, path: Path, image: StoreImage, rows: list[memoryview]) -> None:
+    def _publish_in_folder(self, path: Path, image: StoreImage, rows: list[memoryview], *, replace: bool) -> None:
         while True:
             # Another run may have packed all parts and removed the empty folder, at any moment.
             make_folder(self._folder)
             try:
-                return publish_file(path, image, rows, replace=False)
+                return publish_file(path, image, rows, replace=replace)
             except (OutputError, FileNotFoundError):
                 if self._folder.is_dir():
                     raise
@@ -175,6 +176,13 @@ class PartWriter:
     def _is_mine(self, name: str) -> bool:
         pattern = rf"{schema.PART_PREFIX}{re.escape(self._worker)}-[0-9a-f]{{{schema.DIGEST_LENGTH}}}\{schema.SUFFIX}"
         return re.fullmatch(pattern, name) is not None
+
+
+def _has_digest(path: Path, digest: str) -> bool:
+    try:
+        return sha256_file(path) == digest
+    except OSError:
+        return False
 
 
 def require_storable(video: VideoFeatures, spec: FeatureSpec) -> None:

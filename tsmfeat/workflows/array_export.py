@@ -1,9 +1,7 @@
 """A feature store becomes a folder of arrays, one a video, and `features.json` that says the rest."""
 
-import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -12,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tsmfeat.errors import ConfigurationError, OutputError, StoreError
-from tsmfeat.files import RUN_MARK, TEMPORARY_SUFFIX, flush_folder, make_folder, write_atomically
+from tsmfeat.files import flush_folder, make_folder, temporary_path, write_atomically
 from tsmfeat.formats.row_checks import refuse_problems
 from tsmfeat.store.image import rows_as_bytes
 from tsmfeat.store.reader import FeatureStore, open_features
@@ -78,8 +76,7 @@ def _appearing(out: Path) -> Iterator[Path]:
     """Yield a folder that gets its name at the end, and is gone if there is no such end."""
     make_folder(out.parent)
     remove_stale_temporaries(out.parent, lambda name: name == out.name)
-    mark = f"{os.getpid()}-{RUN_MARK}-{uuid.uuid4().hex[:8]}"
-    temporary = out.with_name(f".{out.name}.{mark}{TEMPORARY_SUFFIX}")
+    temporary = temporary_path(out)
     make_folder(temporary)
     try:
         yield temporary

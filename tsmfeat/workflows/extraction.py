@@ -29,6 +29,7 @@ from tsmfeat.workflows.outputs import (
     clear_output,
     hold_output,
     pack_output,
+    remove_left_overs,
     require_usable_output,
     stored_precision,
     stored_videos,
@@ -201,6 +202,8 @@ def _begin_run(
     if options.overwrite:
         for output in outputs:
             clear_output(output.out, failures_file, f"shard-{shard}" if shard else "")
+    for output in outputs:
+        remove_left_overs(output.out, failures_file)
     _introduce(outputs, options, progress)
     stored = [
         stored_videos(output.out, output.spec, [s for s in sources if s.view == output.spec.view], progress)

@@ -12,6 +12,7 @@ from tsmfeat.store import schema
 from tsmfeat.store.folders import finished_videos, is_packed_output, output_files, parts_folder, remove_parts, set_aside
 from tsmfeat.store.packing import find_damaged, find_differing_copies, pack
 from tsmfeat.store.reader import open_features
+from tsmfeat.store.temporaries import remove_stale_temporaries
 from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.sources import VideoSource
@@ -85,6 +86,14 @@ def clear_output(out: Path, failures_file: Path, worker: str = "") -> None:
         raise OutputError(f"{path}: cannot be removed ({error.strerror})", "choose another -o") from error
 
 
+def remove_left_overs(out: Path, failures_file: Path) -> None:
+    """Remove what killed runs of this machine left under temporary names beside an output and in its parts' folder."""
+    own = {out.name, failures_file.name}
+    for folder in {out.parent, parts_folder(out), failures_file.parent}:
+        if folder.is_dir():
+            remove_stale_temporaries(folder, lambda name: name in own or name.startswith(schema.PART_PREFIX))
+
+
 @contextmanager
 def hold_output(out: Path, progress: Progress) -> Iterator[None]:
     """Keep other extractions from packing into a folder meanwhile, where its file system has locks.
@@ -123,15 +132,16 @@ def stored_precision(out: Path) -> str | None:
 def stored_videos(out: Path, spec: FeatureSpec, sources: list[VideoSource], progress: Progress) -> set[str]:
     """Return the ids of the videos that an output holds intact; damaged files are set aside.
 
-    Where parts are about to be packed, every checksum is verified first: a damaged video is then made again with the
-    others, instead of stopping the packing at the end.
+    A video counts as finished only if its checksum holds now, so each run reads what it is going to skip, at 1 to 2 GB
+    a second. Where parts are about to be packed, those of all other videos are verified too: a damaged one would stop
+    the packing at the end.
 
     Raises
     ------
     SpecMismatchError
         The output holds features of another spec; each differing field is named.
     StoreError
-        A damaged video is not among the sources.
+        A damaged video that is about to be packed is not among the sources.
     """
     finished = finished_videos(out, spec, skip_damaged=True)
     for damaged in finished.damaged:
@@ -140,20 +150,20 @@ def stored_videos(out: Path, spec: FeatureSpec, sources: list[VideoSource], prog
     stored = set(finished.num_intervals)
     named = {source.video_id for source in sources}
     missing = bool(named - stored)
-    if is_packed_output(out) and (missing or output_files(out) != [out]):
-        stored -= _damaged_videos(out, named, progress)
+    packing = is_packed_output(out) and (missing or output_files(out) != [out])
+    stored -= _damaged_videos(out, stored if packing else stored & named, named, progress)
     if missing and is_packed_output(out) and out.exists():
         size = out.stat().st_size / 1e6
         progress.note(f"{out} is packed anew at the end: that takes {size:,.1f} MB of free space and the new videos'")
     return stored
 
 
-def _damaged_videos(out: Path, named: set[str], progress: Progress) -> set[str]:
-    files = output_files(out)
-    if not files:
+def _damaged_videos(out: Path, wanted: set[str], named: set[str], progress: Progress) -> set[str]:
+    """Return which of some stored videos are damaged; one that the sources do not name cannot be made again."""
+    if not wanted:
         return set()
-    with open_features(files) as store:
-        damaged = find_damaged(store)
+    with open_features(output_files(out)) as store:
+        damaged = find_damaged(store, sorted(wanted))
     for video in damaged:
         if video.video_id not in named:
             raise StoreError(video.reason, f"name the file of video {video.video_id!r} too, so that it is made again")
