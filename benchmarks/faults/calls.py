@@ -8,6 +8,7 @@ from faults.findings import Findings
 from faults.injection import FULL, HALF, KILL, NEVER, Fault, is_preloaded
 from faults.material import (
     LAYOUTS,
+    MANY,
     Layout,
     Setting,
     Stored,
@@ -22,6 +23,8 @@ _NO_LIBRARY = "no C compiler: nothing is injected into calls"
 # On a full disk files can still be removed.
 _NEED_NO_ROOM = ("unlink", "rmdir")
 _WRITES = ("write", "pwrite")
+# Of the calls of a run with two outputs, which are the same twice, every fourth.
+_SAMPLED = 4
 
 
 def kill_at_every_call(setting: Setting, findings: Findings) -> None:
@@ -39,9 +42,10 @@ def _at_every_call(setting: Setting, findings: Findings, what: int) -> None:
     if not is_preloaded():
         findings.skipped.append(_NO_LIBRARY)
         return
-    for layout in LAYOUTS:
+    for layout in (*LAYOUTS, MANY):
         calls = _calls_of_a_whole_run(setting, layout)
         points = [n for n, name in enumerate(calls, 1) if _matters(name, what)]
+        points = points[::_SAMPLED] if layout is MANY else points
         truth = make_truth(setting, layout)
         for point in setting.mine(points):
             place = new_place(setting)

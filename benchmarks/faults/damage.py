@@ -13,6 +13,7 @@ import numpy as np
 from faults.findings import Findings
 from faults.material import (
     LAYOUTS,
+    PACKED,
     Layout,
     Setting,
     Stored,
@@ -23,12 +24,14 @@ from faults.material import (
 )
 from faults.nursery import Order
 from tsmfeat.errors import StoreError
+from tsmfeat.store import schema
 from tsmfeat.store.folders import output_files
 from tsmfeat.store.reader import open_features
 from tsmfeat.store.validation import read_index
 
 NUM_TRIALS = 60
 _PAGE = 4096
+_USAGE = 2
 
 Spoil = Callable[[bytearray, Path, random.Random], None]
 
@@ -87,7 +90,10 @@ def damage_files(setting: Setting, findings: Findings) -> None:
                 path.write_bytes(content)
                 findings.counts[name] += 1
                 _judge_reading(output_files(place / layout.out), truth, layout, findings)
-                _judge_repair(setting, (place, layout), truth, findings)
+                if layout is PACKED and schema.FORMAT.encode() not in content[:_PAGE]:
+                    _judge_refusal(setting, place, content, findings)
+                else:
+                    _judge_repair(setting, (place, layout), truth, findings)
                 shutil.rmtree(place)
 
 
@@ -114,6 +120,15 @@ def _read_each(video_ids: tuple[str, ...], path: Path, truth: Stored, layout: La
             continue
         right = truth.get((layout.stores[0], video_id)) == (len(rows), zlib.crc32(rows.tobytes()))
         findings.require(right, "no wrong embedding is handed out", (path.name, video_id))
+
+
+def _judge_refusal(setting: Setting, place: Path, content: bytearray, findings: Findings) -> None:
+    """A file of the user's naming that does not say any more what it is may be anybody's: it must not be touched."""
+    ended = setting.nursery.run(Order(extract_words([setting.videos], place, PACKED)))
+    findings.counts["packed files no longer to be told from others'"] += 1
+    findings.require(ended.code == _USAGE, "a file that may be anybody's is exit code 2", ended)
+    kept = (place / PACKED.out).read_bytes() == content
+    findings.require(kept, "a file that may be anybody's is left as it is", ended)
 
 
 def _judge_repair(setting: Setting, at: tuple[Path, Layout], truth: Stored, findings: Findings) -> None:

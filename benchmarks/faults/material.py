@@ -48,6 +48,8 @@ class Layout:
 
 PACKED = Layout("x.h5", (), ("x.h5",))
 FOLDER = Layout("x", (), ("x",))
+SHARE = Layout("share", ("--shard", "0/1"), ("share",))
+MANY = Layout("many", ("--step", "0.5,1.0"), ("many/resnet18_t0.5.h5", "many/resnet18_t1.h5"))
 LAYOUTS = (PACKED, FOLDER)
 
 

@@ -24,9 +24,9 @@ from faults.nursery import Order
 from tsmfeat.store.folders import files_in, output_files
 from tsmfeat.store.reader import open_features
 
-NUM_PAIRS = 24
+NUM_PAIRS = 16
 NUM_OTHERS = 12
-NUM_TAKEN = 24
+NUM_TAKEN = 16
 _OTHER_SPEC = 6
 _LATEST_SECONDS = 0.6
 

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from faults.findings import Findings
 from faults.material import (
-    FOLDER,
     LAYOUTS,
-    PACKED,
     Layout,
     Setting,
     judge_complete,
@@ -72,7 +70,7 @@ def _fill(setting: Setting, disk: Path, layout: Layout, findings: Findings) -> N
 
 def write_where_nothing_may(setting: Setting, findings: Findings) -> None:
     """Extract into a folder that is read-only from the start, or becomes so."""
-    for layout in (PACKED, FOLDER):
+    for layout in LAYOUTS:
         truth = make_truth(setting, layout)
         for _ in range(setting.share(NUM_READ_ONLY)):
             place = new_place(setting)

@@ -21,7 +21,7 @@ from faults.material import (
 )
 from faults.nursery import Ended, Running
 
-NUM_STOPS = 96
+NUM_STOPS = 72
 # Nothing is due before the end: what is stored after a stop was published by it.
 _NEVER_DUE = 1 << 30
 _FIRST_SECONDS = 0.1
