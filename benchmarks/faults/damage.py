@@ -123,7 +123,7 @@ def _read_each(video_ids: tuple[str, ...], path: Path, truth: Stored, layout: La
 
 
 def _judge_refusal(setting: Setting, place: Path, content: bytearray, findings: Findings) -> None:
-    """A file of the user's naming that does not say any more what it is may be anybody's: it must not be touched."""
+    """Check that a file of the user's naming, which does not say any more what it is, is not touched."""
     ended = setting.nursery.run(Order(extract_words([setting.videos], place, PACKED)))
     findings.counts["packed files no longer to be told from others'"] += 1
     findings.require(ended.code == _USAGE, "a file that may be anybody's is exit code 2", ended)
