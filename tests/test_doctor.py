@@ -82,7 +82,7 @@ def test_decoders_that_differ(tmp_path, quick):
     assert done.exit_code == 0
     found = json.loads(done.stdout)
     assert found["video"]["why_unsafe"] == "its container is mpegts"
-    ours, theirs = found["comparisons"]
+    ours, theirs = found["comparisons"][:2]
     assert (ours["decoder"], ours["num_frames"], ours["first_difference"]) == ("pyav", 60, None)
     assert (theirs["decoder"], theirs["num_equal"] < 60, theirs["first_difference"] is not None) == (
         "decord",
@@ -117,5 +117,5 @@ def test_a_decoder_that_dies_is_an_answer(tmp_path, quick, monkeypatch):
     code = "import os, sys; sys.argv[2] == 'decord' and os.kill(os.getpid(), 11); "
     monkeypatch.setattr(examination, "_COMPARE", code + examination._COMPARE)
     found = doctor(path)
-    assert [comparison.error for comparison in found.comparisons] == ["", "its process ended with -11"]
+    assert [comparison.error for comparison in found.comparisons[:2]] == ["", "its process ended with -11"]
     assert found.comparisons[1].first_difference == 0

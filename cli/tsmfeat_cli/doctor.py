@@ -51,6 +51,9 @@ def _describe(found: "Examination") -> str:
         lines += ["", _video_line(found.video), *(_comparison_line(entry) for entry in found.comparisons)]
         why = found.video["why_unsafe"]
         lines.append(f"decord must not read it: {why}" if why else "the pre-flight lets decord read it")
+        if any(entry.decoder == "torchcodec" for entry in found.comparisons):
+            unfit = found.video["why_unfit_for_torchcodec"]
+            lines.append(f"torchcodec must not read it: {unfit}" if unfit else "the pre-flight lets torchcodec read it")
         if any(entry.error for entry in found.comparisons) and not why:
             lines.append("a decoder stopped: the file is damaged, and tsmfeat validate --deep says how")
     return "\n".join(lines)
@@ -70,4 +73,4 @@ def _comparison_line(entry: "Comparison") -> str:
     else:
         verdict = f", {entry.num_equal} equal to PyAV's, the first that is not: {entry.first_difference}"
     stopped = f"; stopped: {entry.error}" if entry.error else ""
-    return f"{entry.decoder:<8}{entry.num_frames} frames in {entry.seconds:.2f} s{verdict}{stopped}"
+    return f"{entry.decoder:<11}{entry.num_frames} frames in {entry.seconds:.2f} s{verdict}{stopped}"

@@ -146,7 +146,7 @@ def _write_attributes(file: h5py.File, spec: FeatureSpec, crc: int, created: str
 def _generator() -> str:
     """Return who made a file: this project, and the decoders it may have read with."""
     named = []
-    for name in ("tsmfeat", "av", "decord"):
+    for name in ("tsmfeat", "av", "decord", "torchcodec"):
         with suppress(PackageNotFoundError):
             named.append(f"{name} {version(name)}")
     return ", ".join(named)

@@ -19,6 +19,7 @@ from tsmfeat.video.pictures import Frame
 from tsmfeat.video.probing import VideoProbe, probe_video
 from tsmfeat.video.pyav_decoding import PyAVDecoder
 from tsmfeat.video.serving import limit_memory
+from tsmfeat.video.torchcodec_decoding import TorchcodecDecoder, why_unfit_for_torchcodec
 
 _MEMORY_BYTES = 8 << 30
 
@@ -52,8 +53,8 @@ class VideoFacts:
         As in `VideoProbe`.
     num_frames, duration_seconds
         To be shown.
-    why_unsafe
-        Why decord must not read it; empty where it may.
+    why_unsafe, why_unfit_for_torchcodec
+        Why decord, and torchcodec on the CPU, must not read it; empty where they may.
     """
 
     container: str
@@ -65,6 +66,7 @@ class VideoFacts:
     num_frames: int
     duration_seconds: float
     why_unsafe: str
+    why_unfit_for_torchcodec: str
 
 
 def describe_video(path: Path) -> VideoFacts:
@@ -86,6 +88,7 @@ def describe_video(path: Path) -> VideoFacts:
         len(probe.stamps),
         probe.duration_seconds,
         why_unsafe(probe),
+        why_unfit_for_torchcodec(probe),
     )
 
 
@@ -97,7 +100,7 @@ def read_checksums(path: Path, decoder: str) -> DecoderReading:
     path
         A video.
     decoder
-        ``"pyav"`` or ``"decord"``.
+        ``"pyav"``, ``"decord"`` or ``"torchcodec"``.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def read_checksums(path: Path, decoder: str) -> DecoderReading:
         The file is no video, or the decoder is not there.
     """
     probe = probe_video(path)
-    frames = _pyav_frames(probe) if decoder == "pyav" else _decord_frames(probe)
+    frames = _READINGS[decoder](probe)
     checksums: list[int] = []
     began, error = time.process_time(), ""
     try:
@@ -135,7 +138,16 @@ def _pyav_frames(probe: VideoProbe) -> Iterator[Frame]:
             yield picture.native()
 
 
+def _torchcodec_frames(probe: VideoProbe) -> Iterator[Frame]:
+    with TorchcodecDecoder(probe) as decoder:
+        for _, picture in decoder.pictures(np.arange(len(probe.stamps))):
+            yield picture.native()
+
+
 def _decord_frames(probe: VideoProbe) -> Iterator[Frame]:
     reader = load_decord().VideoReader(str(probe.path.absolute()), num_threads=1)
     for _ in range(len(reader)):
         yield reader.next().asnumpy()
+
+
+_READINGS = {"pyav": _pyav_frames, "decord": _decord_frames, "torchcodec": _torchcodec_frames}

@@ -13,14 +13,15 @@ from tsmfeat.video.pictures import Resizing
 from tsmfeat.video.probing import VideoProbe
 from tsmfeat.video.pyav_decoding import PyAVDecoder
 from tsmfeat.video.quality import require_complete, require_whole_file
+from tsmfeat.video.torchcodec_decoding import TorchcodecDecoder, why_unfit_for_torchcodec
 
-VideoDecoder = PyAVDecoder | DecordDecoder
+VideoDecoder = PyAVDecoder | DecordDecoder | TorchcodecDecoder
 
 
 def choose_decoder(
     probe: VideoProbe, decoder: str, resizings: Sequence[Resizing], pulse: Callable[[], None] = lambda: None
 ) -> VideoDecoder:
-    """Return the decoder that reads a video, not yet opened: PyAV, unless decord is asked for by name.
+    """Return the decoder that reads a video, not yet opened: PyAV, unless another is asked for by name.
 
     PyAV reads every file rightly, in flat memory, and costs less: decord must read every frame to notice damage.
 
@@ -38,14 +39,22 @@ def choose_decoder(
     Raises
     ------
     VideoError
-        decord was asked for, and would give wrong frames or fill the memory; the reason is named.
+        Another was asked for, and would give wrong frames or fill the memory; the reason is named.
     """
+    if decoder.startswith("torchcodec"):
+        return _choose_torchcodec(probe, "cuda" if decoder.endswith("-cuda") else "cpu", pulse)
     if decoder != "decord":
         return PyAVDecoder(probe, pulse)
     size = _scaled_size(probe, resizings)
     if reason := why_unsafe(probe, size) or _why_unfit(resizings, size):
         raise VideoError(f"{probe.path}: decord must not read it: {reason}", "use --decoder auto")
     return DecordDecoder(probe, size, pulse)
+
+
+def _choose_torchcodec(probe: VideoProbe, device: str, pulse: Callable[[], None]) -> TorchcodecDecoder:
+    if reason := why_unfit_for_torchcodec(probe, device):
+        raise VideoError(f"{probe.path}: torchcodec must not read it: {reason}", "use --decoder auto")
+    return TorchcodecDecoder(probe, device, pulse)
 
 
 def _scaled_size(probe: VideoProbe, resizings: Sequence[Resizing]) -> tuple[int, int] | None:

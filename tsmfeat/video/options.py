@@ -8,7 +8,9 @@ from tsmfeat.errors import ConfigurationError, did_you_mean
 from tsmfeat.video.geometry import parse_geometry
 
 RESIZE_FILTERS = ("pil", "reader")
-DECODERS = ("auto", "pyav", "decord")
+DECODERS = ("auto", "pyav", "decord", "torchcodec", "torchcodec-cuda")
+# Their frames are native, or finished on the device; a scaler inside them is far slower than none.
+_WITHOUT_SCALER = ("torchcodec", "torchcodec-cuda")
 RESIZES = ("square256", "short256-crop224", "short256-crop256")
 VIDEO_SUFFIXES = (
     ".mp4",
@@ -52,7 +54,8 @@ class VideoOptions:
         scaler, nearly free, whose pixels differ by up to 59 grey levels.
     decoder
         One of `DECODERS`. ``"auto"``: PyAV, and decord for a video at which PyAV crashes or hangs. ``"decord"``
-        refuses the videos it would read wrongly.
+        refuses the videos it would read wrongly, and so does ``"torchcodec"``; ``"torchcodec-cuda"`` decodes and
+        resizes on the GPU.
     reader_memory_gb
         Memory a reader process may use for its own, in GB (2 to the 30th bytes); a video that needs more fails.
     reader_timeout_seconds
@@ -61,7 +64,7 @@ class VideoOptions:
     Raises
     ------
     ConfigurationError
-        A value outside its range.
+        A value outside its range, or torchcodec with the filter ``"reader"``.
 
     Examples
     --------
@@ -83,6 +86,10 @@ class VideoOptions:
         parse_geometry(self.resize)
         _require_choice("resize filter", self.resize_filter, RESIZE_FILTERS)
         _require_choice("decoder", self.decoder, DECODERS)
+        if self.decoder in _WITHOUT_SCALER and self.resize_filter == "reader":
+            raise ConfigurationError(
+                f"decoder {self.decoder!r} with the filter 'reader': it scales with 'pil' only", "leave --filter out"
+            )
         _require_positive("reader_memory_gb", self.reader_memory_gb, "--reader-memory 4")
         _require_positive("reader_timeout_seconds", self.reader_timeout_seconds, "--reader-timeout 60")
         if not 0 <= self.max_bad <= 1:
@@ -105,15 +112,19 @@ def _require_positive(field: str, value: float, example: str) -> None:
 
 
 def reader_identity(options: VideoOptions) -> str:
-    """Return the decoder's name where its own scaler makes it part of the features' identity; else nothing.
+    """Return the decoder's name where its own pixels make it part of the features' identity; else nothing.
+
+    That is where the reader's scaler is used, and where a GPU decodes: its colours differ by a few grey levels.
 
     Examples
     --------
     >>> reader_identity(VideoOptions()), reader_identity(VideoOptions(resize_filter="reader"))
     ('', 'pyav')
+    >>> reader_identity(VideoOptions(decoder="torchcodec")), reader_identity(VideoOptions(decoder="torchcodec-cuda"))
+    ('', 'torchcodec-cuda')
     """
     if options.resize_filter == "pil":
-        return ""
+        return options.decoder if options.decoder == "torchcodec-cuda" else ""
     return "pyav" if options.decoder == "auto" else options.decoder
 
 

@@ -13,7 +13,7 @@ from tsmfeat.video.options import VideoOptions
 from tsmfeat.video.process import ReaderProcess
 from tsmfeat.video.retrying import SecondTries
 from tsmfeat.video.slots import NUM_SLOTS, SLOT_BYTES
-from tsmfeat.video.tasks import ClipRecipe, NothingYet, ReadEvent, ReadTask
+from tsmfeat.video.tasks import ClipRecipe, NothingYet, ReadEvent, ReadTask, VideoFailed
 
 _GIB = 1 << 30
 # How often the readers are looked at while nothing comes.
@@ -111,7 +111,7 @@ class ReaderPool:
         ConfigurationError
             A clip larger than a slot.
         EnvironmentLackError
-            The system has no descriptors, processes or memory left for a reader.
+            The system has no descriptors, processes or memory left for a reader, or the decoder asked for is not there.
         """
         waiting, tries = iter(tasks), SecondTries()
         events: deque[ReadEvent] = deque()
@@ -126,6 +126,7 @@ class ReaderPool:
                 if not events and time.monotonic() - heard >= idle_seconds:
                     events.append(NothingYet())
                 if events:
+                    _require_decoder(events[0])
                     yield events.popleft()
                     heard = time.monotonic()
         finally:
@@ -182,6 +183,12 @@ class ReaderPool:
         for reader in list(readers):
             self._readers.remove(reader)
             reader.stop()
+
+
+def _require_decoder(event: ReadEvent) -> None:
+    # No video can be read then: a list of as many failures would say less.
+    if isinstance(event, VideoFailed) and event.lacking:
+        raise EnvironmentLackError(event.reason, event.hint)
 
 
 def required_slot_bytes(recipes: Iterable[ClipRecipe]) -> int:

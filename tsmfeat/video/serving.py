@@ -1,7 +1,7 @@
-"""The reader process: takes one video at a time, sends its clips, reports what happened. It imports no torch.
+"""The reader process: takes one video at a time, sends its clips, reports what happened.
 
-It ignores SIGINT and SIGTERM, since its parent decides when to stop, and ends at once when its parent does: the
-parent holds the other end of its standard input.
+It imports no torch, unless torchcodec is asked for. It ignores SIGINT and SIGTERM, since its parent decides when to
+stop, and ends at once when its parent does: the parent holds the other end of its standard input.
 """
 
 import json
@@ -26,10 +26,14 @@ from tsmfeat.video.decoding import VideoDecoder, choose_decoder
 from tsmfeat.video.decord_decoding import DecoderError, DecordDecoder
 from tsmfeat.video.opening import require_file, require_unchanged
 from tsmfeat.video.probing import VideoProbe, probe_video
+from tsmfeat.video.pyav_decoding import PyAVDecoder
 from tsmfeat.video.quality import ReadQuality, require_complete, require_whole_file
 from tsmfeat.video.sending import ClipSender
 from tsmfeat.video.slots import STOP_SIGNALS, Pulse, map_memory
 from tsmfeat.video.tasks import ReadEffort, ReadTask, VideoFailed, VideoOpened, VideoRead
+from tsmfeat.video.torchcodec_decoding import DecoderLackError, TorchcodecDecoder
+
+_NAMES = {PyAVDecoder: Decoder.PYAV, DecordDecoder: Decoder.DECORD, TorchcodecDecoder: Decoder.TORCHCODEC}
 
 
 def run_reader() -> None:
@@ -119,6 +123,8 @@ def _answer(
         quality = _send_clips(task, probe, plans, decoder, sender)
         require_unchanged(path, before)
         return VideoRead(task.key, quality, _effort(time.monotonic() - began, pulse.waited_seconds - waited))
+    except DecoderLackError as error:
+        return VideoFailed(task.key, stage, error.message, error.hint, lacking=True)
     except TsmfeatError as error:
         return VideoFailed(task.key, stage, error.message, error.hint, isinstance(error, DecoderError))
     except MemoryError:
@@ -157,7 +163,7 @@ def _opened(
         source_size=probe.source_size,
         num_intervals=tuple(len(plan) for plan in plans),
         distinct_frames=tuple(distinct_frames(plan) for plan in plans),
-        decoder=Decoder.DECORD if isinstance(decoder, DecordDecoder) else Decoder.PYAV,
+        decoder=_NAMES[type(decoder)],
     )
 
 

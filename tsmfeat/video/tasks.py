@@ -197,6 +197,8 @@ class VideoFailed:
         What was found, and the remedy.
     broke_down
         Whether the decoder broke down, so that another one may read the video: it crashed, hung, ran out of memory.
+    lacking
+        Whether the decoder asked for is not there, so that every video would fail.
     """
 
     key: int
@@ -204,6 +206,7 @@ class VideoFailed:
     reason: str
     hint: str = ""
     broke_down: bool = False
+    lacking: bool = False
 
 
 @dataclass(frozen=True)

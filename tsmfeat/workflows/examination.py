@@ -21,6 +21,7 @@ _PROBES = {
     "PyAV": "import av; print('FFmpeg', av.ffmpeg_version_info, '- decodes', "
     "', '.join(sorted({'h264', 'hevc', 'vp9', 'av1', 'mpeg4'} & av.codecs_available)))",
     "decord": "from tsmfeat.video.decord_decoding import load_decord; print(load_decord().__version__)",
+    "torchcodec": "from tsmfeat.video.torchcodec_decoding import load_torchcodec; print(load_torchcodec().__version__)",
     "HDF5": "import h5py; print(h5py.version.hdf5_version)",
     "kernels": "import numba; from tsmfeat.kernels.overlap import tiou; tiou(0.0, 2.0, 1.0, 3.0); "
     "print('numba', numba.__version__, 'compiles them')",
@@ -32,13 +33,17 @@ _PROBES = {
 _HINTS = {
     "PyAV": "pip install av",
     "decord": "pip install decord (decord2 on ARM and macOS); without it PyAV reads everything",
+    "torchcodec": 'optional: pip install "tsmfeat[gpu]", and FFmpeg\'s shared libraries (apt-get install ffmpeg)',
     "HDF5": "pip install h5py",
     "kernels": "pip install --force-reinstall numba numpy",
     "device": "install torch anew; on machines without a GPU from PyTorch's CPU index",
     "checkpoints": "nothing is downloaded: put torchvision's files there for --checkpoint imagenet",
 }
-_PACKAGES = ("tsmfeat", "torch", "torchvision", "numpy", "numba", "h5py", "av", "decord", "decord2", "pillow", "typer")
-_OPTIONAL = ("decord", "decord2")
+_PACKAGES = (
+    *("tsmfeat", "torch", "torchvision", "numpy", "numba", "h5py"),
+    *("av", "decord", "decord2", "torchcodec", "pillow", "typer"),
+)
+_OPTIONAL = ("decord", "decord2", "torchcodec")
 # What an extra brings, and what it is for.
 _EXTRAS = {"timm": ("timm", "trunks timm:NAME"), "hf": ("transformers", "trunks hf:NAME")}
 _PROBE_SECONDS = 120.0
@@ -149,7 +154,8 @@ def doctor(video: str | Path | None = None) -> Examination:
     if video is None:
         return Examination(checks, {}, ())
     facts = _ask(video, "facts")
-    readings = {decoder: _ask(video, decoder) for decoder in ("pyav", "decord")}
+    decoders = ("pyav", "decord", "torchcodec") if _version("torchcodec") else ("pyav", "decord")
+    readings = {decoder: _ask(video, decoder) for decoder in decoders}
     comparisons = tuple(_compare(name, reading, readings["pyav"]) for name, reading in readings.items())
     return Examination(checks, {"path": str(video), **facts}, comparisons)
 
