@@ -4,6 +4,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -53,6 +54,8 @@ READERS: dict[str, Callable[[Path], int]] = {
     "tsmfeat, decord, reader": partial(read_clips, decoder_name="decord", resize_filter="reader"),
     LIMIT: decode_only,
 }
+if find_spec("torchcodec"):
+    READERS["tsmfeat, torchcodec, pil"] = partial(read_clips, decoder_name="torchcodec", resize_filter="pil")
 
 
 def measure(setting: Setting) -> Report:

@@ -33,7 +33,7 @@ from tsmfeat.video.options import VideoOptions, reader_identity
 from tsmfeat.video.pictures import Resizing
 from tsmfeat.video.probing import probe_video
 from tsmfeat.video.pyav_decoding import PyAVDecoder
-from tsmfeat.video.reading import ReaderPool
+from tsmfeat.video.reading import ReaderLimits, ReaderPool
 from tsmfeat.video.tasks import ClipsReady, VideoFailed, VideoOpened, VideoRead
 from tsmfeat.video.torchcodec_decoding import (
     DecoderLackError,
@@ -294,6 +294,14 @@ def test_the_run_ends_at_once_with_exit_code_5(tmp_path, monkeypatch):
     assert "torchcodec cannot be loaded (not here)" in " ".join(done.stderr.split())
     assert "tsmfeat[gpu]" in done.stderr
     assert not (tmp_path / "a.h5").exists()
+
+
+def test_a_reader_without_room_for_torch_is_told(tmp_path, torchcodec):
+    tasks = tasks_of([make_video(tmp_path / "a.mp4")], HALF, decoder="torchcodec")
+    with ReaderPool(1, slot_bytes=CLIP_BYTES, limits=ReaderLimits(0.3, 60.0)) as pool:
+        with pytest.raises(EnvironmentLackError) as caught:
+            list(pool.read(tasks))
+    assert "--reader-memory 4" in caught.value.hint
 
 
 def test_a_machine_without_a_gpu_is_told(torchcodec):

@@ -37,7 +37,9 @@ MaxBad = Annotated[
 Decoder = Annotated[
     str,
     typer.Option(
-        "--decoder", help=f"{', '.join(DECODERS)}; decord reads only what is safe for it.", rich_help_panel=VIDEO_PANEL
+        "--decoder",
+        help=f"{', '.join(DECODERS)}; decord reads only what is safe for it, torchcodec needs the extra [gpu].",
+        rich_help_panel=VIDEO_PANEL,
     ),
 ]
 ReaderMemory = Annotated[

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _STAMP_TOLERANCE_SECONDS = 1e-6
 _SOURCE_PLACE = re.compile(r"^.*?\.(?:cpp|cu|h):\d+, ", re.DOTALL)
 _INSTALL = 'pip install "tsmfeat[gpu]", and FFmpeg\'s shared libraries (apt-get install ffmpeg, brew install ffmpeg)'
+# What the linker says where a reader's limit leaves no room for torch.
+_MEMORY_WORDS = ("failed to map segment", "annot allocate memory")
+_MORE_MEMORY = "torch alone takes a GB of a reader's memory: --reader-memory 4"
 
 
 class DecoderLackError(EnvironmentLackError):
@@ -192,7 +195,8 @@ def load_torchcodec(device: str = "cpu") -> ModuleType:
         import torchcodec
         import torchcodec.decoders
     except (ImportError, OSError, RuntimeError) as error:
-        raise DecoderLackError(f"torchcodec cannot be loaded ({_why_not_loaded(error)})", _INSTALL) from error
+        hint = _MORE_MEMORY if any(words in str(error) for words in _MEMORY_WORDS) else _INSTALL
+        raise DecoderLackError(f"torchcodec cannot be loaded ({_why_not_loaded(error)})", hint) from error
     if not hasattr(getattr(torchcodec, "_core", None), "get_next_frame"):
         raise DecoderLackError(
             f"torchcodec {torchcodec.__version__} has no call for the next frame", "pip install torchcodec==0.17.*"
