@@ -1,6 +1,7 @@
 """Packing many parts into one file, and what can be found out by reading every row."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,8 +77,10 @@ def packed_columns(store: FeatureStore) -> Columns:
     names = [c.name for c in schema.COLUMNS if c.axis == "videos" and c.required]
     columns: Columns = {name: store.column(name) for name in names}
     columns["row_offset"] = store.row_offset
-    counts = [np.zeros(0, np.uint8), *[store.distinct_frames(video_id) for video_id in store.video_ids]]
-    columns["distinct_frames"] = np.concatenate(counts)
+    # Filled in place: a million small arrays would take more memory than what they hold.
+    columns["distinct_frames"] = np.empty(store.num_intervals, np.uint8)
+    for video_id, (first, last) in zip(store.video_ids, pairwise(store.row_offset.tolist()), strict=True):
+        columns["distinct_frames"][first:last] = store.distinct_frames(video_id)
     return columns | encode_video_ids(store.video_ids)
 
 
