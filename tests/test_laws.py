@@ -131,7 +131,7 @@ OTHERS = {
         "-t 0.25 --trunk resnet50 --num-frames 4 --shift off --resize square64 --clip-seconds 2 --precision bf16 "
         "--device cpu --batch-size 7 --workers 3 --allow-partial --max-bad 0.2 --view front --id path --retry-failed "
         "--overwrite --filter reader --decoder decord --reader-memory 2 --reader-timeout 9 "
-        "--manifest m.csv --shard 1/3 --compile",
+        "--manifest m.csv --shard 1/3 --compile --engine ray --num-actors 4",
         ExtractOptions(
             TrunkOptions("resnet50", "random:0", 4, "off", precision="bf16", device="cpu", batch_size=7, compile=True),
             VideoOptions("square64", True, 0.2, 3, "reader", "decord", 2.0, 9.0),
@@ -143,6 +143,8 @@ OTHERS = {
             retry_failed=True,
             manifest="m.csv",
             shard="1/3",
+            engine="ray",
+            num_actors=4,
         ),
     ),
     "merge": ("--overwrite --dry-run", MergeOptions(True, True)),

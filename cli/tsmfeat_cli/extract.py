@@ -11,7 +11,7 @@ from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.names import FORMS, TRUNKS
 from tsmfeat.trunk.options import PRECISIONS, SHIFTS, TrunkOptions
 from tsmfeat.video.options import RESIZE_FILTERS, RESIZES, VideoOptions
-from tsmfeat.workflows.options import ExtractOptions
+from tsmfeat.workflows.options import ENGINES, ExtractOptions
 from tsmfeat_cli.common import (
     Config,
     Debug,
@@ -110,6 +110,12 @@ def command(
     shard: Annotated[
         str, typer.Option("--shard", help="i/n: only share i (from 0) of n, by the ids; -o is a common folder.")
     ] = ExtractOptions.shard,
+    engine: Annotated[
+        str, typer.Option("--engine", help=f"{' or '.join(ENGINES)}: this machine, or a Ray cluster (RAY_ADDRESS).")
+    ] = ExtractOptions.engine,
+    num_actors: Annotated[
+        str, typer.Option("--num-actors", help="Workers on Ray; auto: one a GPU, or one a machine without GPUs.")
+    ] = "auto",
     id_rule: IdRule = ExtractOptions.id_rule,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try videos again that failed before.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew instead of resuming.")] = False,
@@ -149,6 +155,8 @@ def command(
         resizes if len(resizes) > 1 else (),
         manifest,
         shard,
+        engine=engine,
+        num_actors=parse_whole_or_auto(num_actors, "--num-actors"),
     )
     if dry_run:
         estimate(videos or [], out, options, TerminalProgress(quiet), as_json)

@@ -1,10 +1,12 @@
 """Videos become stored features: find them, check the outputs, read and embed what is missing, pack."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,6 +38,9 @@ from tsmfeat.workflows.outputs import (
 )
 from tsmfeat.workflows.shards import parse_shard, select_shard, shard_name
 from tsmfeat.workflows.sources import VideoSource, find_videos
+
+if TYPE_CHECKING:
+    from tsmfeat.workflows.ray_engine import Fleet
 
 _SILENCE = Silence()
 # Finer than any camera; it also bounds what a long video can ask for.
@@ -88,31 +93,53 @@ def extract(
     require_usable_output(out)
     every = find_sources(videos, options)
     sources = select_shard(every, parse_shard(options.shard))
-    shard = shard_name(parse_shard(options.shard))
-    trunks = load_trunks(options, progress)
-    outputs = plan_run_outputs(out, trunks, tuple(dict.fromkeys(source.view for source in every)), options)
-    for output in outputs:
-        require_usable_output(output.out)
-    with hold_output(outputs[0].out, progress):
-        run, num_skipped = _begin_run(out, sources, outputs, options, progress)
-        places = sorted({place for job in run.jobs for place in job.outputs})
-        worker = f"shard-{shard}" if shard else ""
-        writers = {
-            place: PartWriter(
-                parts_folder(run.outputs[place].out), run.outputs[place].spec, worker=worker, options=options.store
-            )
-            for place in places
-        }
-    if writers:
-        if should_stop():
+    with _open_engine(options, progress) as fleet:
+        trunks = load_trunks(options, progress, fleet)
+        outputs = plan_run_outputs(out, trunks, tuple(dict.fromkeys(source.view for source in every)), options)
+        for output in outputs:
+            require_usable_output(output.out)
+        with hold_output(outputs[0].out, progress):
+            run, num_skipped = _begin_run(out, sources, outputs, trunks, options, progress)
+            writers = {} if fleet is not None else _open_writers(run, options)
+        if run.jobs and should_stop():
             run.stopped = True
-        else:
+        elif run.jobs and fleet is not None:
+            fleet.extract(run, options, _worker_name(options), should_stop)
+        elif run.jobs:
             extract_videos(run, trunks, writers, options, should_stop)
     run.save_failures()
     if not run.stopped:
         for output in run.outputs:
             pack_output(output.out, progress)
     return report_run(run, sources, num_skipped, time.monotonic() - began)
+
+
+@contextmanager
+def _open_engine(options: ExtractOptions, progress: Progress) -> Iterator["Fleet | None"]:
+    """Give the fleet that does the work; None: this machine does."""
+    if options.engine == "local":
+        yield None
+        return
+    from tsmfeat.workflows.ray_engine import open_fleet
+
+    with open_fleet(options, progress) as fleet:
+        yield fleet
+
+
+def _open_writers(run: ExtractionRun, options: ExtractOptions) -> dict[int, PartWriter]:
+    places = sorted({place for job in run.jobs for place in job.outputs})
+    name = _worker_name(options)
+    return {
+        place: PartWriter(
+            parts_folder(run.outputs[place].out), run.outputs[place].spec, worker=name, options=options.store
+        )
+        for place in places
+    }
+
+
+def _worker_name(options: ExtractOptions) -> str:
+    shard = shard_name(parse_shard(options.shard))
+    return f"shard-{shard}" if shard else ""
 
 
 def find_sources(videos: Sequence[str], options: ExtractOptions) -> list[VideoSource]:
@@ -133,11 +160,14 @@ def find_sources(videos: Sequence[str], options: ExtractOptions) -> list[VideoSo
     return [replace(source, view=options.view) for source in find_videos(videos, options.id_rule)]
 
 
-def load_trunks(options: ExtractOptions, progress: Progress) -> list[LoadedTrunk]:
-    """Load every trunk, and say what is odd about its checkpoint; refuse frames that one cannot take."""
+def load_trunks(options: ExtractOptions, progress: Progress, fleet: "Fleet | None" = None) -> list[LoadedTrunk]:
+    """Load every trunk, and say what is odd about its checkpoint; refuse frames that one cannot take.
+
+    The device is this machine's, or that of a fleet's workers.
+    """
     loaded = []
     for asked, geometry in zip(options.trunks, map(parse_geometry, options.geometries), strict=True):
-        device = resolve_device(asked.device)
+        device = resolve_device(asked.device) if fleet is None else fleet.device
         trunk = load_trunk(asked)
         require_fitting(trunk, asked.trunk, geometry.height, geometry.width)
         for note in trunk.checkpoint_notes:
@@ -193,6 +223,7 @@ def _begin_run(
     out: Path,
     sources: list[VideoSource],
     outputs: Sequence[SpecOutput],
+    trunks: Sequence[LoadedTrunk],
     options: ExtractOptions,
     progress: Progress,
 ) -> tuple[ExtractionRun, int]:
@@ -201,10 +232,10 @@ def _begin_run(
     failures_file = failures_path(out, shard)
     if options.overwrite:
         for output in outputs:
-            clear_output(output.out, failures_file, f"shard-{shard}" if shard else "")
+            clear_output(output.out, failures_file, _worker_name(options))
     for output in outputs:
         remove_left_overs(output.out, failures_file)
-    _introduce(outputs, options, progress)
+    _introduce(outputs, trunks, progress)
     stored = [
         stored_videos(output.out, output.spec, [s for s in sources if s.view == output.spec.view], progress)
         for output in outputs
@@ -225,11 +256,12 @@ def _begin_run(
     return run, len(sources) - len(jobs)
 
 
-def _introduce(outputs: Sequence[SpecOutput], options: ExtractOptions, progress: Progress) -> None:
+def _introduce(outputs: Sequence[SpecOutput], trunks: Sequence[LoadedTrunk], progress: Progress) -> None:
     for place in dict.fromkeys(output.trunk for output in outputs):
         spec = next(output.spec for output in outputs if output.trunk == place)
-        device = resolve_device(options.trunks[place].device)
-        progress.note(f"{spec.trunk} on {device} in {spec.precision}, shift {'on' if spec.shift else 'off'}")
+        progress.note(
+            f"{spec.trunk} on {trunks[place].device} in {spec.precision}, shift {'on' if spec.shift else 'off'}"
+        )
 
 
 def _known_failures(failures_file: Path, wanted: frozenset[str], progress: Progress) -> dict[str, Failure]:

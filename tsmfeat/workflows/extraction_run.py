@@ -50,7 +50,7 @@ class ExtractionRun:
     outputs
         Where their features go.
     failures_file
-        Where failures are listed.
+        Where failures are listed; None: whoever has these videos extracted lists them.
     failures
         Failures of the videos asked for, those of earlier runs too, by their keys.
     asked_for
@@ -61,7 +61,7 @@ class ExtractionRun:
 
     jobs: list[VideoJob]
     outputs: tuple[SpecOutput, ...]
-    failures_file: Path
+    failures_file: Path | None
     failures: dict[str, Failure]
     asked_for: frozenset[str]
     progress: Progress
@@ -161,4 +161,5 @@ class ExtractionRun:
 
     def save_failures(self) -> None:
         """Write the list of failures."""
-        save_failures(self.failures_file, self.failures, self.asked_for)
+        if self.failures_file is not None:
+            save_failures(self.failures_file, self.failures, self.asked_for)

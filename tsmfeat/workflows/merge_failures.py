@@ -1,6 +1,6 @@
 """The failures of merged stores: one list beside the result, of the videos that none of the stores holds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from tsmfeat.errors import InputError
@@ -9,11 +9,13 @@ from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.failures import Failure, failures_path, load_failures, save_failures
 from tsmfeat.workflows.merge_sources import folders_of
 
+# The view of a store's features, and the ids of its videos.
+StoredVideos = tuple[str, Set[str]]
 _PATTERN = "failures*.csv"
 
 
 def gather_failures(stores: Sequence[str | Path], progress: Progress) -> dict[str, Failure]:
-    """Return what the runs that made some stores listed as failed; the row with the most attempts counts.
+    """Return what the runs that made some stores listed as failed, by `Failure.key`; the most attempts count.
 
     A list that cannot be read costs only itself: it is named, and the stores are merged all the same.
     """
@@ -24,10 +26,10 @@ def gather_failures(stores: Sequence[str | Path], progress: Progress) -> dict[st
         except InputError as error:
             progress.warn(f"{error.message}; merged without it")
             continue
-        for video_id, failure in listed.items():
-            known = gathered.get(video_id)
+        for key, failure in listed.items():
+            known = gathered.get(key)
             if known is None or failure.attempts > known.attempts:
-                gathered[video_id] = failure
+                gathered[key] = failure
     return gathered
 
 
@@ -40,8 +42,8 @@ def _lists_of(stores: Sequence[str | Path]) -> list[Path]:
     return sorted(found.values())
 
 
-def write_failures(out: Path, failures: dict[str, Failure], stored: Iterable[set[str]]) -> tuple[Path, int]:
-    """List the videos that some of the merged stores lack, and drop an earlier list of the output.
+def write_failures(out: Path, failures: Mapping[str, Failure], stored: Sequence[StoredVideos]) -> tuple[Path, int]:
+    """List the videos that some merged store of their view lacks, in the place of an earlier list of the output.
 
     Parameters
     ----------
@@ -50,21 +52,25 @@ def write_failures(out: Path, failures: dict[str, Failure], stored: Iterable[set
     failures
         What `gather_failures` found.
     stored
-        Ids of the videos of each store.
+        What each merged store holds.
 
     Returns
     -------
     path, num_failed
         The list; there is none where nothing failed.
     """
-    everywhere = set.intersection(*stored)
-    left = {video_id: failure for video_id, failure in failures.items() if video_id not in everywhere}
+    left = {key: failure for key, failure in failures.items() if not _is_stored(failure, stored)}
     path = failures_path(out)
-    save_failures(path, left, _known_ids(path) | everywhere)
+    save_failures(path, left, _listed_keys(path))
     return path, len(left)
 
 
-def _known_ids(path: Path) -> set[str]:
+def _is_stored(failure: Failure, stored: Sequence[StoredVideos]) -> bool:
+    of_view = [failure.video_id in video_ids for view, video_ids in stored if view == failure.view]
+    return bool(of_view) and all(of_view)
+
+
+def _listed_keys(path: Path) -> set[str]:
     try:
         return set(load_failures(path))
     except InputError:

@@ -13,7 +13,7 @@ from tsmfeat.store.folders import is_packed_output
 from tsmfeat.store.packing import DamagedVideo, find_differing_copies, pack, packed_bytes
 from tsmfeat.store.reader import FeatureStore, open_features
 from tsmfeat.values.progress import Progress, Silence
-from tsmfeat.workflows.merge_failures import gather_failures, write_failures
+from tsmfeat.workflows.merge_failures import StoredVideos, gather_failures, write_failures
 from tsmfeat.workflows.merge_options import MergeOptions
 from tsmfeat.workflows.merge_report import MergedStore, MergeReport
 from tsmfeat.workflows.merge_sources import (
@@ -44,7 +44,7 @@ class _Run:
     options: MergeOptions
     progress: Progress
     should_stop: Callable[[], bool]
-    stored: list[set[str]] = field(default_factory=list)
+    stored: list[StoredVideos] = field(default_factory=list)
 
     def count(self, num_bytes: int) -> None:
         """Count rows that were read; ask whether to go on."""
@@ -176,7 +176,7 @@ def _merge_all(groups: Sequence[SpecFiles], targets: Sequence[Path], run: _Run) 
                 return
             finally:
                 run.progress.end()
-            run.stored.append(set(store.video_ids))
+            run.stored.append((store.spec.view, frozenset(store.video_ids)))
 
 
 def _merge_one(store: FeatureStore, group: SpecFiles, target: Path, run: _Run) -> MergedStore:

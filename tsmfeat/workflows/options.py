@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tsmfeat.errors import ConfigurationError, did_you_mean
+from tsmfeat.errors import ConfigurationError, did_you_mean, require_choice
 from tsmfeat.formats.options import FORMATS, PIECES_CHOICES
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.store.options import StoreOptions
@@ -14,6 +14,7 @@ from tsmfeat.workflows.array_options import ArrayOptions
 from tsmfeat.workflows.shards import parse_shard
 
 ID_RULES = ("stem", "path")
+ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,16 @@ class ExtractOptions:
         ``"i/n"``: only the videos whose id falls into share i (from 0) of n; empty: all.
     probe_seconds, measure_seconds
         Of an estimate: how long the lengths of videos are looked up, and how long videos are decoded and embedded.
+    engine
+        One of `ENGINES`: this machine, or a Ray cluster.
+    num_actors
+        Workers on Ray; None: one a GPU, or one a machine where there are none.
 
     Raises
     ------
     ConfigurationError
-        The id rule or the shard is unknown, the clip's span is shorter than a step, a step is given twice, or the
-        geometries are not one a trunk.
+        The id rule, the engine or the shard is unknown, the clip's span is shorter than a step, a step is given twice,
+        the geometries are not one a trunk, or actors are asked for of another engine than Ray.
 
     Examples
     --------
@@ -73,6 +78,8 @@ class ExtractOptions:
     shard: str = ""
     probe_seconds: float = 10.0
     measure_seconds: float = 5.0
+    engine: str = ENGINES[0]
+    num_actors: int | None = None
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""
@@ -95,6 +102,12 @@ class ExtractOptions:
         for name in self.resizes:
             parse_geometry(name)
         parse_shard(self.shard)
+        require_choice("engine", self.engine, ENGINES)
+        if self.num_actors is not None and (self.num_actors < 1 or self.engine == "local"):
+            raise ConfigurationError(
+                f"{self.num_actors} actors on the {self.engine} engine: actors are Ray's, at least one",
+                "use --engine ray --num-actors auto",
+            )
 
     @property
     def trunks(self) -> tuple[TrunkOptions, ...]:
