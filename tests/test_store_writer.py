@@ -417,6 +417,17 @@ def test_a_write_in_progress_survives_a_second_writer_of_the_same_name(
     assert len(write_parts(tmp_path, make_videos(3))) == 1
 
 
+def test_of_two_specs_that_begin_in_an_empty_folder_the_first_to_publish_stays(tmp_path: Path) -> None:
+    ours, theirs = PartWriter(tmp_path, make_spec()), PartWriter(tmp_path, replace(make_spec(), step_seconds=0.25))
+    for parts in (ours, theirs):
+        parts.append(make_videos(2)[1])
+    part = ours.publish(CREATED)
+    with pytest.raises(SpecMismatchError, match=r"step_seconds"):
+        theirs.publish(CREATED)
+    assert list(tmp_path.iterdir()) == [part]
+    assert theirs.finished == []
+
+
 def test_what_cannot_be_read_back_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "_chunks", lambda image, rows: [image.head, *list(rows)[:-1]])
     with pytest.raises(OutputError, match="cannot be read back"):

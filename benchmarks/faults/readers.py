@@ -40,7 +40,7 @@ def _break(setting: Setting, layout: Layout, action: str, truth: Stored, finding
     victim = f"clip{setting.chance.randrange(NUM_VIDEOS):02d}"
     order = order_of(setting, place, layout, workers=2)
     prepare = partial(_lay_trap, setting.nursery.library, f"/{victim}.mp4", action)
-    words = [*order.words, "--reader-timeout", "1"]
+    words = [*order.words, "--reader-timeout", "4"]
     ended = setting.nursery.run(replace(order, words=words, prepare=prepare))
     findings.counts[f"{action}: runs"] += 1
     findings.require(ended.code == COMPLETE, "a broken reader is exit code 3", ended)

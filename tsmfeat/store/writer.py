@@ -5,13 +5,14 @@ import math
 import platform
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from tsmfeat.errors import ConfigurationError, InputError, OutputError
+from tsmfeat.errors import ConfigurationError, InputError, OutputError, StoreError
 from tsmfeat.files import make_folder, sha256_file
 from tsmfeat.store import schema
 from tsmfeat.store.folders import files_in
@@ -73,8 +74,7 @@ class PartWriter:
                 f"worker name {worker!r}; 1 to 64 letters, digits, '.', '_' and '-' are legal", "choose another name"
             )
         make_folder(folder)
-        if present := files_in(folder):
-            require_same_spec(read_index(present[0]).spec, spec, str(present[0]), "this run")
+        self._require_own_spec()
         remove_stale_temporaries(folder, self._is_mine)
 
     def __enter__(self) -> Self:
@@ -138,9 +138,15 @@ class PartWriter:
         ------
         OutputError
             It could not be written. Finished videos are untouched, the buffered ones stay buffered.
+        SpecMismatchError
+            Another run has published features of another spec since this writer was made; nothing is written.
         """
         if not self._buffer:
             return None
+        if not self.finished:
+            # Two runs may have begun in an empty folder: the second to publish must not spoil it for both.
+            with suppress(StoreError):
+                self._require_own_spec()
         videos = [self._buffer[video_id] for video_id in sorted(self._buffer)]
         image = build_image(self._spec, collect_columns(videos), created or timestamp_now())
         rows = [rows_as_bytes(video.embeddings) for video in videos]
@@ -148,6 +154,10 @@ class PartWriter:
         self.finished.extend(self._buffer)
         self._buffer.clear()
         return path
+
+    def _require_own_spec(self) -> None:
+        if present := files_in(self._folder):
+            require_same_spec(read_index(present[0]).spec, self._spec, str(present[0]), "this run")
 
     def _publish_part(self, image: StoreImage, rows: list[memoryview]) -> Path:
         digest = hashlib.sha256(image.head)
