@@ -551,6 +551,18 @@ def test_options_of_arrays_are_refused_elsewhere(tmp_path):
     assert "holds neither arrays nor stored features, and has no step" in " ".join(done.stderr.split())
 
 
+def test_annotations_beside_arrays_are_converted_when_their_format_is_named(tmp_path):
+    folder = tmp_path / "annotation"
+    save(folder, a=rows_of(2))
+    (folder / "run_val.txt").write_text("video_validation_0000001  1.0  2.0\n")
+    done = run("convert", folder, tmp_path / "gt.csv")
+    assert done.exit_code == 2
+    assert "--from FORMAT" in " ".join(done.stderr.split())
+    done = run("convert", folder, tmp_path / "gt.csv", "--from", "thumos14")
+    assert done.exit_code == 0, done.output
+    assert "1 segments of 1 classes" in done.stderr
+
+
 def test_foreign_features_are_fitted_and_scored_like_any(tmp_path):
     database = make_database()
     truth = write_database(tmp_path / "gt.json", database)

@@ -9,7 +9,6 @@ from tsmfeat.store.reader import open_features
 from tsmfeat.values.intervals import IntervalGrid
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.array_options import ArrayOptions
-from tsmfeat.workflows.inspection import durations_of
 from tsmfeat.workflows.kinds import holds_store
 
 
@@ -81,6 +80,9 @@ def _read_counts(source: Path, step_seconds: float) -> tuple[dict[str, float], d
                 # The stored count is the truth: a stream's rounded stamps may have given it one more.
                 return durations, dict(zip(store.video_ids, store.column("num_intervals").tolist(), strict=True))
     else:
+        # It loads the decoders, which no other conversion needs.
+        from tsmfeat.workflows.inspection import durations_of
+
         durations = durations_of(source)
         if not durations:
             raise InputError(f"{source}: knows no durations", "name a feature store, or annotations with durations")

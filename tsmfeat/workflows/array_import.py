@@ -113,7 +113,10 @@ def import_arrays(
 def _present_spec(out: Path) -> FeatureSpec | None:
     """Refuse an output that cannot be one; return the spec of the store that is there, if any."""
     if not is_packed_output(out):
-        raise ConfigurationError(f"{out}: arrays become one store file, and its name ends in .h5", f"use {out}.h5")
+        raise ConfigurationError(
+            f"{out}: arrays become one store file, and its name ends in .h5",
+            f"use {out}.h5; or --from FORMAT, where annotations beside the arrays are meant",
+        )
     if present := files_in(parts_folder(out)):
         raise ConfigurationError(
             f"{present[0].parent}: holds parts of an extraction into {out}", "finish that one, or choose another name"

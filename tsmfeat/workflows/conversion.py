@@ -58,7 +58,8 @@ def convert(
     features = holds_features(source)
     if not features and not source.exists():
         raise InputError(f"{source}: does not exist", "check the path")
-    if features or holds_arrays(source):
+    # A data set's folder may hold annotations beside arrays: naming a format says which are meant.
+    if features or (not options.from_format and holds_arrays(source)):
         return _convert_arrays(source, Path(out), options, features, progress)
     _require_unset(options.arrays, _OF_ARRAYS, f"{source}: holds neither arrays nor stored features, and has no")
     if holds_checkpoint(source):
