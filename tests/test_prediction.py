@@ -487,11 +487,14 @@ def test_each_spec_is_extracted_once_and_each_trunk_found_by_its_digest(videos, 
     specs = [raw_spec(), raw_spec(step_seconds=1.0, clip_seconds=1.0), raw_spec(checkpoint="random:1")]
     heads = [save_raw_heads(tmp_path / f"h{number}", spec, number) for number, spec in enumerate([*specs, specs[0]])]
     calls = []
-    real = raw_videos.extract
-    monkeypatch.setattr(raw_videos, "extract", lambda *words: calls.append(words) or real(*words))
+    real = raw_videos.run_plan
+    monkeypatch.setattr(raw_videos, "run_plan", lambda *words: calls.append(words) or real(*words))
     kept = tmp_path / "kept"
     report = predict(videos, heads, tmp_path / "o.json", raw_options("random:1", "random:0", features_out=str(kept)))
-    assert [call[2].trunk.checkpoint for call in calls] == ["random:0", "random:0", "random:1"]
+    # One pass over the videos, each trunk loaded once.
+    ((plan, asked, *_),) = calls
+    assert [trunk.checkpoint for trunk in asked.trunks] == ["random:0", "random:1"]
+    assert [(output.spec, output.trunk) for output in plan.outputs] == list(zip(specs, (0, 0, 1), strict=True))
     assert len(report.weights) == 4
     names = sorted(path.name for path in kept.iterdir())
     assert names == sorted(path.name for path in name_outputs(kept, specs))
@@ -546,7 +549,7 @@ def test_a_checkpoint_that_cannot_be_read_is_named(videos, tmp_path):
         predict(videos, heads, tmp_path / "o.json", raw_options(str(tmp_path / "nowhere.pth")))
 
 
-def test_a_list_on_stdin_serves_one_spec(videos, tmp_path, monkeypatch):
+def test_a_list_on_stdin_serves_one_decoder(videos, tmp_path, monkeypatch):
     heads = [save_raw_heads(tmp_path / f"h{step}", raw_spec(step_seconds=step, clip_seconds=step)) for step in (0.5, 1)]
 
     def listed():
@@ -555,8 +558,10 @@ def test_a_list_on_stdin_serves_one_spec(videos, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", listed())
     assert predict("-", heads[0], tmp_path / "o.json", raw_options()).predictions.video_ids == ("clip1",)
     monkeypatch.setattr("sys.stdin", listed())
+    assert predict("-", heads, tmp_path / "o.json", raw_options()).predictions.video_ids == ("clip1",)
+    scaled = save_raw_heads(tmp_path / "scaled", raw_spec(resize_filter="reader", reader="pyav"))
     with pytest.raises(ConfigurationError, match="videos listed on stdin can be read once"):
-        predict("-", heads, tmp_path / "o.json", raw_options())
+        predict("-", [heads[0], scaled], tmp_path / "o.json", raw_options())
 
 
 @pytest.mark.parametrize(

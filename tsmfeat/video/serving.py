@@ -139,9 +139,17 @@ def _answer(
 
 
 def _effort(seconds: float, waiting_seconds: float) -> ReadEffort:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Kilobytes on Linux, bytes on macOS.
-    return ReadEffort(seconds, waiting_seconds, peak * (1 if sys.platform == "darwin" else 1024))
+    return ReadEffort(seconds, waiting_seconds, _peak_bytes())
+
+
+def _peak_bytes() -> int:
+    try:
+        # Not `getrusage`: it counts the parent's memory too, from the moment between fork and exec.
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak * (1 if sys.platform == "darwin" else 1024)
 
 
 def _plan(task: ReadTask, probe: VideoProbe) -> list[npt.NDArray[np.int64]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError
+from tsmfeat.errors import ConfigurationError, SpecMismatchError
 from tsmfeat.store.folders import parts_folder
 from tsmfeat.store.writer import PartWriter
 from tsmfeat.trunk.device import resolve_device, resolve_precision
@@ -21,22 +21,14 @@ from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.clips import plan_clips_ticks
 from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.workflows.extraction_engine import LoadedTrunk, extract_videos
-from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs, plan_outputs, specify
+from tsmfeat.workflows.extraction_plan import SpecOutput, plan_outputs, specify
 from tsmfeat.workflows.extraction_report import ExtractReport, report_run
+from tsmfeat.workflows.extraction_resuming import ExtractPlan, begin_run, worker_name
 from tsmfeat.workflows.extraction_run import ExtractionRun
-from tsmfeat.workflows.failures import Failure, failures_path, load_failures
 from tsmfeat.workflows.manifests import read_manifest, select_view
 from tsmfeat.workflows.options import ExtractOptions
-from tsmfeat.workflows.outputs import (
-    clear_output,
-    hold_output,
-    pack_output,
-    remove_left_overs,
-    require_usable_output,
-    stored_precision,
-    stored_videos,
-)
-from tsmfeat.workflows.shards import parse_shard, select_shard, shard_name
+from tsmfeat.workflows.outputs import hold_output, pack_output, require_usable_output, stored_precision
+from tsmfeat.workflows.shards import parse_shard, select_shard
 from tsmfeat.workflows.sources import VideoSource, find_videos
 
 if TYPE_CHECKING:
@@ -96,22 +88,48 @@ def extract(
     with _open_engine(options, progress) as fleet:
         trunks = load_trunks(options, progress, fleet)
         outputs = plan_run_outputs(out, trunks, tuple(dict.fromkeys(source.view for source in every)), options)
-        for output in outputs:
-            require_usable_output(output.out)
-        with hold_output(outputs[0].out, progress):
-            run, num_skipped = _begin_run(out, sources, outputs, trunks, options, progress)
-            writers = {} if fleet is not None else _open_writers(run, options)
-        if run.jobs and should_stop():
-            run.stopped = True
-        elif run.jobs and fleet is not None:
-            fleet.extract(run, options, _worker_name(options), should_stop)
-        elif run.jobs:
-            extract_videos(run, trunks, writers, options, should_stop)
+        plan = ExtractPlan(out, tuple(sources), tuple(outputs), tuple(trunks))
+        report = run_plan(plan, options, progress, should_stop, fleet)
+    return replace(report, seconds=time.monotonic() - began)
+
+
+def run_plan(
+    plan: ExtractPlan,
+    options: ExtractOptions,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+    fleet: "Fleet | None" = None,
+) -> ExtractReport:
+    """Make what is missing of some outputs; the second half of `extract`.
+
+    Parameters
+    ----------
+    plan
+        Outputs, sources and trunks.
+    options
+        Of reading, batching and resuming; steps, geometries and views are those of the outputs.
+    progress, should_stop
+        As in `extract`.
+    fleet
+        Other machines that do the work; None: this one does.
+    """
+    began = time.monotonic()
+    for output in plan.outputs:
+        require_usable_output(output.out)
+    with hold_output(plan.outputs[0].out, progress):
+        run, num_skipped = begin_run(plan, options, progress)
+        writers = {} if fleet is not None else _open_writers(run, options)
+    if run.jobs and should_stop():
+        run.stopped = True
+    elif run.jobs and fleet is not None:
+        fleet.extract(run, options, worker_name(options), should_stop)
+    elif run.jobs:
+        extract_videos(run, plan.trunks, writers, options, should_stop)
     run.save_failures()
     if not run.stopped:
         for output in run.outputs:
             pack_output(output.out, progress)
-    return report_run(run, sources, num_skipped, time.monotonic() - began)
+    return report_run(run, plan.sources, num_skipped, time.monotonic() - began)
 
 
 @contextmanager
@@ -128,18 +146,13 @@ def _open_engine(options: ExtractOptions, progress: Progress) -> Iterator["Fleet
 
 def _open_writers(run: ExtractionRun, options: ExtractOptions) -> dict[int, PartWriter]:
     places = sorted({place for job in run.jobs for place in job.outputs})
-    name = _worker_name(options)
+    name = worker_name(options)
     return {
         place: PartWriter(
             parts_folder(run.outputs[place].out), run.outputs[place].spec, worker=name, options=options.store
         )
         for place in places
     }
-
-
-def _worker_name(options: ExtractOptions) -> str:
-    shard = shard_name(parse_shard(options.shard))
-    return f"shard-{shard}" if shard else ""
 
 
 def find_sources(videos: Sequence[str], options: ExtractOptions) -> list[VideoSource]:
@@ -217,74 +230,3 @@ def _precision(outputs: Sequence[SpecOutput], asked: str, device: str) -> str:
             "name one with --precision, and extract the others apart",
         )
     return resolve_precision(asked, device, next(iter(existing), None))
-
-
-def _begin_run(
-    out: Path,
-    sources: list[VideoSource],
-    outputs: Sequence[SpecOutput],
-    trunks: Sequence[LoadedTrunk],
-    options: ExtractOptions,
-    progress: Progress,
-) -> tuple[ExtractionRun, int]:
-    """Return the run that is left to do, and how many videos were finished before."""
-    shard = shard_name(parse_shard(options.shard))
-    failures_file = failures_path(out, shard)
-    if options.overwrite:
-        for output in outputs:
-            clear_output(output.out, failures_file, _worker_name(options))
-    for output in outputs:
-        remove_left_overs(output.out, failures_file)
-    _introduce(outputs, trunks, progress)
-    stored = [
-        stored_videos(output.out, output.spec, [s for s in sources if s.view == output.spec.view], progress)
-        for output in outputs
-    ]
-    jobs = choose_jobs(sources, outputs, stored)
-    missing = frozenset(job.source.key for job in jobs)
-    failures = _known_failures(failures_file, missing, progress)
-    skipped = {} if options.retry_failed else failures
-    _tell_skipped(sources, jobs, outputs, skipped, progress)
-    run = ExtractionRun(
-        [job for job in jobs if job.source.key not in skipped],
-        tuple(outputs),
-        failures_file,
-        failures,
-        frozenset(source.key for source in sources),
-        progress,
-    )
-    return run, len(sources) - len(jobs)
-
-
-def _introduce(outputs: Sequence[SpecOutput], trunks: Sequence[LoadedTrunk], progress: Progress) -> None:
-    for place in dict.fromkeys(output.trunk for output in outputs):
-        spec = next(output.spec for output in outputs if output.trunk == place)
-        progress.note(
-            f"{spec.trunk} on {trunks[place].device} in {spec.precision}, shift {'on' if spec.shift else 'off'}"
-        )
-
-
-def _known_failures(failures_file: Path, wanted: frozenset[str], progress: Progress) -> dict[str, Failure]:
-    """Return what earlier runs listed of some videos; a list that cannot be read costs only its attempts."""
-    try:
-        known = load_failures(failures_file)
-    except InputError as error:
-        progress.warn(f"{error.message}; it is written anew, and its videos are tried again")
-        return {}
-    return {key: failure for key, failure in known.items() if key in wanted}
-
-
-def _tell_skipped(
-    sources: Sequence[VideoSource],
-    jobs: Sequence[VideoJob],
-    outputs: Sequence[SpecOutput],
-    skipped: dict[str, Failure],
-    progress: Progress,
-) -> None:
-    if len(jobs) < len(sources):
-        progress.note(f"{len(sources) - len(jobs)} of {len(sources)} videos are finished already")
-    wanted = {view: sum(output.spec.view == view for output in outputs) for view in {s.view for s in sources}}
-    if partly := sum(len(job.outputs) < wanted[job.source.view] for job in jobs):
-        progress.note(f"{partly} videos are finished in some of the outputs, and go on in the others")
-    if skipped:
-        progress.warn(f"{len(skipped)} videos failed before and are skipped; --retry-failed tries them again")

@@ -1,8 +1,9 @@
 """Raw videos to predict on: embedded with exactly the specs that heads were fitted on."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from tsmfeat.errors import ConfigurationError, InputError
@@ -10,8 +11,15 @@ from tsmfeat.store.folders import output_files
 from tsmfeat.store.reader import FeatureStore, open_features
 from tsmfeat.values.features import FeatureSpec, require_same_spec
 from tsmfeat.values.progress import Progress
-from tsmfeat.workflows.extraction import extract
-from tsmfeat.workflows.extraction_plan import name_outputs
+from tsmfeat.workflows.extraction import (
+    ExtractPlan,
+    find_sources,
+    load_trunks,
+    require_plannable,
+    run_plan,
+)
+from tsmfeat.workflows.extraction_plan import SpecOutput, name_outputs, specify
+from tsmfeat.workflows.extraction_report import ExtractReport
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.sources import find_videos
 from tsmfeat.workflows.trunk_matching import extract_options, match_trunks
@@ -68,11 +76,12 @@ def embed_videos(
         places = [folder / str(number) for number in range(len(specs))]
     failed: dict[str, dict[str, str]] = {}
     video_ids: tuple[str, ...] = ()
-    for spec, place in zip(specs, places, strict=True):
-        report = extract(videos, place, extract_options(spec, trunks[spec], options), *listeners)
+    # The decoder is one a pass, and with its own scaler it is part of the identity.
+    for reader in dict.fromkeys(spec.reader for spec in specs):
+        wanted = [(spec, place) for spec, place in zip(specs, places, strict=True) if spec.reader == reader]
+        report = _extract(videos, wanted, trunks, options, listeners)
         if report.stopped:
             return (), tuple(failed.values()), ()
-        require_same_spec(spec, report.spec, "the heads", "these videos")
         video_ids = report.video_ids
         failed |= {entry["path"]: entry for entry in report.failed}
     if not all(output_files(place) for place in places):
@@ -81,13 +90,37 @@ def embed_videos(
     return stores, tuple(failed.values()), video_ids
 
 
+def _extract(
+    videos: Sequence[str],
+    wanted: Sequence[tuple[FeatureSpec, Path]],
+    checkpoints: Mapping[FeatureSpec, str],
+    options: PredictOptions,
+    listeners: tuple[Progress, Callable[[], bool]],
+) -> ExtractReport:
+    """Make features of several specs in one pass over the videos."""
+    asked = [extract_options(spec, checkpoints[spec], options) for spec, _ in wanted]
+    trunks = tuple(dict.fromkeys(each.trunks[0] for each in asked))
+    shared = replace(asked[0], trunk=trunks, clip_seconds=None)
+    loaded = load_trunks(shared, listeners[0])
+    outputs = []
+    for (spec, place), each in zip(wanted, asked, strict=True):
+        require_plannable(each)
+        number = trunks.index(each.trunks[0])
+        made = specify(loaded[number].trunk, trunks[number], spec.precision, each, spec.geometry)
+        require_same_spec(spec, made, "the heads", "these videos")
+        outputs.append(SpecOutput(made, place, number))
+    out = wanted[0][1] if len(wanted) == 1 else wanted[0][1].parent
+    plan = ExtractPlan(out, tuple(find_sources(videos, shared)), tuple(outputs), tuple(loaded))
+    return run_plan(plan, shared, *listeners)
+
+
 def _require_videos(videos: Sequence[str], specs: Sequence[FeatureSpec], options: PredictOptions) -> None:
     if "-" not in videos:
         # What is misspelt should show before a trunk is loaded.
         find_videos(videos, options.id_rule)
-    elif len(specs) > 1:
+    elif len({spec.reader for spec in specs}) > 1:
         raise ConfigurationError(
-            f"videos listed on stdin can be read once, and the heads were fitted on {len(specs)} kinds of features",
+            "videos listed on stdin can be read once, and the heads were fitted on features of several decoders",
             "write the list to a .txt file and name that",
         )
 
