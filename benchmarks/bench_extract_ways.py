@@ -23,8 +23,8 @@ from reporting import Goal, Report, Setting, judge, judge_value, run_benchmark
 from videos import FPS, make_video
 
 from tsmfeat.store.reader import open_features
-from tsmfeat.trunk.embedding import MEAN, STD
 from tsmfeat.trunk.options import TrunkOptions
+from tsmfeat.trunk.protocol import IMAGENET_MEAN, IMAGENET_STD
 from tsmfeat.trunk.tsm import build_trunk
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows import extract
@@ -136,7 +136,7 @@ def _measure_usual(folder: Path, setting: Setting) -> Case:
 
 
 def _usual_way(videos: list[str], trunk: torch.nn.Module, edge: int) -> dict[str, npt.NDArray[np.float32]]:
-    mean, std = (torch.tensor(values).view(1, 1, 3, 1, 1) for values in (MEAN, STD))
+    mean, std = (torch.tensor(values).view(1, 1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     found = {}
     for path in videos:
         rows = []

@@ -14,7 +14,16 @@ import pytest
 from conftest import DATA
 from factories_heads import Recorder, make_weights
 from factories_store import make_spec
-from factories_videos import _build_once, built_once, leave_parts, tiny_options, write_tiny_video, write_tiny_videos
+from factories_videos import (
+    _build_once,
+    _load_once,
+    built_once,
+    leave_parts,
+    stored_checksums,
+    tiny_options,
+    write_tiny_video,
+    write_tiny_videos,
+)
 from factories_workflows import SIZE, make_database, write_database, write_store
 
 from tsmfeat.errors import (
@@ -398,7 +407,7 @@ def test_a_full_disk_leaves_what_was_there(task, tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def matched_once(monkeypatch):
     """Build every trunk once a session, here too."""
-    monkeypatch.setattr("tsmfeat.workflows.trunk_matching.build_trunk", _build_once)
+    monkeypatch.setattr("tsmfeat.workflows.trunk_matching.load_trunk", _load_once)
 
 
 @pytest.fixture
@@ -662,3 +671,14 @@ def test_a_real_video_becomes_predictions_in_one_call(shared_data, tmp_path, tem
     assert len(found.segments) == len(report.predictions.segments) > 0
     # Bounds are multiples of the step, whatever the container.
     assert np.array_equal(found.segments.start % 0.5, np.zeros(len(found.segments)))
+
+
+def test_one_trunk_may_take_frames_of_two_sizes_in_one_pass(videos, tmp_path, temporary):
+    specs = [raw_spec(), raw_spec(geometry="square48")]
+    heads = [save_raw_heads(tmp_path / f"h{number}", spec, number) for number, spec in enumerate(specs)]
+    both = predict(videos, heads, tmp_path / "both.json", raw_options(features_out=str(tmp_path / "kept")))
+    assert len(both.weights) == 2
+    for spec, path in zip(specs, name_outputs(tmp_path / "kept", specs), strict=True):
+        alone = tiny_options(num_frames=spec.num_frames, resize=spec.geometry)
+        extract([str(videos)], tmp_path / f"{spec.geometry}.h5", alone)
+        assert stored_checksums(path) == stored_checksums(tmp_path / f"{spec.geometry}.h5")

@@ -99,13 +99,15 @@ def _extract(
 ) -> ExtractReport:
     """Make features of several specs in one pass over the videos."""
     asked = [extract_options(spec, checkpoints[spec], options) for spec, _ in wanted]
-    trunks = tuple(dict.fromkeys(each.trunks[0] for each in asked))
-    shared = replace(asked[0], trunk=trunks, clip_seconds=None)
+    # A trunk's batches hold frames of one size.
+    kinds = list(dict.fromkeys((each.trunks[0], each.geometries[0]) for each in asked))
+    trunks, geometries = zip(*kinds, strict=True)
+    shared = replace(asked[0], trunk=trunks, resizes=geometries, clip_seconds=None)
     loaded = load_trunks(shared, listeners[0])
     outputs = []
     for (spec, place), each in zip(wanted, asked, strict=True):
         require_plannable(each)
-        number = trunks.index(each.trunks[0])
+        number = kinds.index((each.trunks[0], each.geometries[0]))
         made = specify(loaded[number].trunk, trunks[number], spec.precision, each, spec.geometry)
         require_same_spec(spec, made, "the heads", "these videos")
         outputs.append(SpecOutput(made, place, number))
