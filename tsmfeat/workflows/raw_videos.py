@@ -12,7 +12,6 @@ from tsmfeat.store.reader import FeatureStore, open_features
 from tsmfeat.values.features import FeatureSpec, require_same_spec
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.extraction import (
-    ExtractPlan,
     find_sources,
     load_trunks,
     require_plannable,
@@ -20,6 +19,7 @@ from tsmfeat.workflows.extraction import (
 )
 from tsmfeat.workflows.extraction_plan import SpecOutput, name_outputs, specify
 from tsmfeat.workflows.extraction_report import ExtractReport
+from tsmfeat.workflows.extraction_resuming import ExtractPlan
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.sources import find_videos
 from tsmfeat.workflows.trunk_matching import extract_options, match_trunks
