@@ -9,6 +9,7 @@ _TOLD = {
     "kill at every call": ("points", "finished videos at a stop"),
     "kill at random": ("kills", "finished videos at a stop", "outputs"),
     "16 writers": ("kills", "folders", "polls"),
+    "16 shards": ("kills", "folders", "polls"),
     "disk full at every call": ("points",),
     "small disk": ("full disks",),
     "read-only folder": ("read-only folders",),
@@ -19,7 +20,7 @@ _TOLD = {
     "another recipe": ("other recipes",),
     "broken readers": ("crash: runs", "hang: runs"),
 }
-_KILLS = {"kill at every call": "points", "kill at random": "kills", "16 writers": "kills"}
+_KILLS = {"kill at every call": "points", "kill at random": "kills", "16 writers": "kills", "16 shards": "kills"}
 
 
 def tell_part(name: str, part: Mapping[str, Any]) -> str:

@@ -21,12 +21,13 @@ from faults.random_kills import kill_at_random
 from faults.readers import break_readers
 from faults.room import fill_a_disk, write_where_nothing_may
 from faults.stops import stop_by_signals
-from faults.writers import share_a_folder
+from faults.writers import share_a_folder, share_by_shards
 
 PARTS: dict[str, Callable[[Setting, Findings], None]] = {
     "kill at every call": kill_at_every_call,
     "kill at random": kill_at_random,
     "16 writers": share_a_folder,
+    "16 shards": share_by_shards,
     "disk full at every call": fill_at_every_call,
     "small disk": fill_a_disk,
     "read-only folder": write_where_nothing_may,

@@ -48,7 +48,6 @@ class Layout:
 
 PACKED = Layout("x.h5", (), ("x.h5",))
 FOLDER = Layout("x", (), ("x",))
-SHARE = Layout("share", ("--shard", "0/1"), ("share",))
 MANY = Layout("many", ("--step", "0.5,1.0"), ("many/resnet18_t0.5.h5", "many/resnet18_t1.h5"))
 LAYOUTS = (PACKED, FOLDER)
 
@@ -105,7 +104,7 @@ def _frames(seed: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     return [np.moveaxis(wave * 100 + 128, 0, 2).astype(np.uint8) for wave in waves]
 
 
-def extract_words(videos: Sequence[Path], out: Path, layout: Layout, workers: int = 1) -> list[object]:
+def extract_words(videos: Sequence[object], out: Path, layout: Layout, workers: int = 1) -> list[object]:
     """Return the words of an extraction."""
     return ["extract", *videos, "-o", out / layout.out, *layout.words, *_SMALL.split(), "--workers", workers]
 

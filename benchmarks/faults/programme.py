@@ -26,8 +26,8 @@ RESULTS = Path(__file__).parents[1] / "results"
 _QUICK_SCALE = 0.02
 
 
-def run_programme(parts: Sequence[str], scale: float, seed: int) -> tuple[dict[str, Findings], float]:
-    """Do some parts in as many processes as there are cores.
+def run_programme(parts: Sequence[str], scale: float, seed: int, num: int) -> tuple[dict[str, Findings], float]:
+    """Do some parts in a number of processes at once.
 
     Returns
     -------
@@ -35,7 +35,6 @@ def run_programme(parts: Sequence[str], scale: float, seed: int) -> tuple[dict[s
         What each part found, and the wall time of all.
     """
     began = time.monotonic()
-    num = len(os.sched_getaffinity(0))
     folder = Path(tempfile.mkdtemp(prefix="tsmfeat-faults-"))
     try:
         write_videos(folder / "videos")
@@ -106,9 +105,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result")
     parser.add_argument("--parts", default=",".join(PARTS), help="only these, by comma; others in the result stay")
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--processes", type=int, default=cores, help="that share the work; default: the cores")
     given = parser.parse_args()
     scale = _QUICK_SCALE if given.quick else 1.0
-    found, seconds = run_programme(given.parts.split(","), scale, given.seed)
+    found, seconds = run_programme(given.parts.split(","), scale, given.seed, given.processes)
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "faults.json"
     result = describe(found, seconds, scale, given.seed)

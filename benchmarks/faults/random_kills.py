@@ -7,6 +7,7 @@ import time
 from faults.findings import Findings
 from faults.material import (
     LAYOUTS,
+    MANY,
     Layout,
     Setting,
     Stored,
@@ -25,7 +26,7 @@ _MORE = 1.3
 def kill_at_random(setting: Setting, findings: Findings) -> None:
     """Kill runs at random moments; each is resumed, and killed again, until it is complete."""
     wanted = setting.share(NUM_KILLS)
-    truths = {layout: make_truth(setting, layout) for layout in LAYOUTS}
+    truths = {layout: make_truth(setting, layout) for layout in (*LAYOUTS, MANY)}
     seconds = _seconds_of_a_whole_run(setting)
     while findings.counts["kills"] < wanted:
         for layout, truth in truths.items():

@@ -3,7 +3,7 @@
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from faults.nursery import Order, Running
 
 NUM_WRITERS = 16
 NUM_KILLS = 120
+NUM_SHARD_KILLS = 60
 # Every video is in the lists of two writers: the same work is done twice, and counts once.
 _NUM_SHARED = 2
 _LONGEST_PAUSE = 0.25
@@ -30,12 +31,24 @@ _LONGEST_PAUSE = 0.25
 
 def share_a_folder(setting: Setting, findings: Findings) -> None:
     """Let sixteen writers share a folder, kill some at random and start them again, and poll the folder meanwhile."""
-    truth = make_truth(setting, FOLDER)
-    lists = _write_lists(setting)
-    wanted = setting.share(NUM_KILLS)
+    lists = [[path] for path in _write_lists(setting)]
+    _share_until_killed(setting, lists, NUM_KILLS, findings)
+
+
+def share_by_shards(setting: Setting, findings: Findings) -> None:
+    """Let sixteen writers share a folder by ``--shard``: each finds out by itself which videos are its own."""
+    everything = [setting.broken, setting.videos]
+    shards = [[*everything, "--shard", f"{writer}/{NUM_WRITERS}"] for writer in range(NUM_WRITERS)]
+    _share_until_killed(setting, shards, NUM_SHARD_KILLS, findings)
+
+
+def _share_until_killed(
+    setting: Setting, writers: Sequence[Sequence[object]], num_kills: int, findings: Findings
+) -> None:
+    truth, wanted = make_truth(setting, FOLDER), setting.share(num_kills)
     while findings.counts["kills"] < wanted:
         place = new_place(setting)
-        _share(setting, place, lists, (truth, wanted), findings)
+        _share(setting, place, writers, (truth, wanted), findings)
         _judge(place, truth, findings)
         shutil.rmtree(place)
 
@@ -51,11 +64,13 @@ def _write_lists(setting: Setting) -> list[Path]:
     return lists
 
 
-def _share(setting: Setting, place: Path, lists: list[Path], goal: tuple[Stored, int], findings: Findings) -> None:
+def _share(
+    setting: Setting, place: Path, writers: Sequence[Sequence[object]], goal: tuple[Stored, int], findings: Findings
+) -> None:
     truth, wanted = goal
     with _ended_for_certain({}) as running:
         for writer in range(NUM_WRITERS):
-            running[writer] = _start(setting, place, lists[writer])
+            running[writer] = _start(setting, place, writers[writer])
         while running:
             time.sleep(setting.chance.uniform(0, _LONGEST_PAUSE))
             if findings.counts["kills"] < wanted:
@@ -66,16 +81,16 @@ def _share(setting: Setting, place: Path, lists: list[Path], goal: tuple[Stored,
                 del running[writer]
                 if ended.signal:
                     findings.counts["kills"] += 1
-                    running[writer] = _start(setting, place, lists[writer])
+                    running[writer] = _start(setting, place, writers[writer])
                 else:
-                    findings.require(ended.code == COMPLETE, "every writer completes", ended)
+                    findings.require(ended.code in (0, COMPLETE), "every writer completes", ended)
             judge_stopped(place, FOLDER, truth, findings, "polling")
             findings.counts["polls"] += 1
 
 
-def _start(setting: Setting, place: Path, videos: Path) -> Running:
+def _start(setting: Setting, place: Path, words: Sequence[object]) -> Running:
     # The smallest parts: as many files from as many writers as can be.
-    return setting.nursery.start(Order(extract_words([videos], place, FOLDER), part_bytes=1))
+    return setting.nursery.start(Order(extract_words(words, place, FOLDER), part_bytes=1))
 
 
 @contextmanager
