@@ -52,6 +52,16 @@ def test_a_library_that_crashes_or_hangs_is_told_and_mended(monkeypatch):
     assert "this machine lacks something: PyAV, HDF5" in done.stderr
 
 
+def test_extras_that_are_not_there_are_told_with_the_command(monkeypatch, quick):
+    monkeypatch.setattr(examination, "_EXTRAS", {"one": ("numpy", "x"), "two": ("no-such-package", "trunks two:NAME")})
+    extras = next(check for check in doctor().checks if check.name == "extras")
+    assert extras.status == "note"
+    assert extras.found.startswith("numpy ")
+    assert extras.hint == 'pip install "tsmfeat[two]" brings trunks two:NAME'
+    monkeypatch.setattr(examination, "_EXTRAS", {"one": ("numpy", "x")})
+    assert next(check for check in doctor().checks if check.name == "extras").status == "ok"
+
+
 def test_missing_packages_and_little_room_are_told(monkeypatch, quick):
     monkeypatch.setattr(examination, "_PACKAGES", ("tsmfeat", "no-such-package"))
     monkeypatch.setattr(examination, "_LITTLE_DISK_BYTES", 1 << 60)

@@ -30,7 +30,7 @@ from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat_cli.lazy import COMMANDS
 from tsmfeat_cli.main import app
 
-HEAVY = ("torch", "torchvision", "numba", "h5py", "av", "decord", "PIL")
+HEAVY = ("torch", "torchvision", "numba", "h5py", "av", "decord", "PIL", "timm", "transformers")
 ROOT = Path(tsmfeat.__file__).parent
 
 

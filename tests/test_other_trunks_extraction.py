@@ -15,6 +15,7 @@ from tsmfeat.trunk.loading import load_trunk
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.trunk.tsm import build_trunk
 from tsmfeat.workflows import extract
+from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, plan_recipes
 
 
 def rows_of(path):
@@ -95,3 +96,6 @@ def test_panoramas_are_rolled_and_say_so_in_their_identity(tmp_path):
     assert np.allclose(averaged["clip0"], expected, rtol=2e-3, atol=1e-3)
     with pytest.raises(SpecMismatchError, match="geometry"):
         extract(videos, tmp_path / "rolled.h5", tiny_options())
+    # Rolled or not, the clips are decoded, resized and sent once.
+    outputs = [SpecOutput(spec, tmp_path, place) for place, spec in enumerate((plain, rolled))]
+    assert len(plan_recipes(VideoJob(None, (0, 1)), outputs)) == 1

@@ -27,6 +27,8 @@ def noise(height, width, seed=0):
         ("short256-crop224", FrameGeometry("short256-crop224", 224, 224, 256)),
         ("short256-crop256", FrameGeometry("short256-crop256", 256, 256, 256)),
         ("short128-crop112", FrameGeometry("short128-crop112", 112, 112, 128)),
+        ("square256-roll4", FrameGeometry("square256-roll4", 256, 256, num_rolls=4)),
+        ("square3-roll3", FrameGeometry("square3-roll3", 3, 3, num_rolls=3)),
     ],
 )
 def test_names_parse(name, expected):
@@ -53,6 +55,33 @@ def test_names_parse(name, expected):
 def test_other_names_are_refused(name):
     with pytest.raises(ConfigurationError, match="squareN or shortN-cropM"):
         parse_geometry(name)
+
+
+@pytest.mark.parametrize("name", ["square256-roll", "square256-roll100", "square256-rollx", "square256 -roll4"])
+def test_rolls_of_another_spelling_are_refused(name):
+    with pytest.raises(ConfigurationError, match="squareN or shortN-cropM"):
+        parse_geometry(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("square256-roll1", "256 columns is rolled 2 to 99 times"),
+        ("square256-roll0", "256 columns is rolled 2 to 99 times"),
+        ("square3-roll4", "3 columns is rolled 2 to 3 times"),
+        ("short256-crop224-roll4", "a crop cuts off the ends of a panorama"),
+    ],
+)
+def test_rolls_that_mean_nothing_are_refused_with_the_reason(name, message):
+    with pytest.raises(ConfigurationError, match=message):
+        parse_geometry(name)
+
+
+def test_readers_ignore_rolls():
+    frame = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
+    plain, rolled = parse_geometry("square16"), parse_geometry("square16-roll4")
+    assert np.array_equal(resize_frame(frame, rolled), resize_frame(frame, plain))
+    assert (plain.num_rolls, rolled.num_rolls, rolled.frame_name) == (1, 4, "square16")
 
 
 @pytest.mark.parametrize("name", RESIZES)

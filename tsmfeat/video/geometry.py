@@ -44,6 +44,17 @@ class FrameGeometry:
         """Bytes of one finished uint8 RGB frame."""
         return self.height * self.width * 3
 
+    @property
+    def frame_name(self) -> str:
+        """Name of the geometry of single frames: rolls are made of them later.
+
+        Examples
+        --------
+        >>> parse_geometry("square256-roll4").frame_name, parse_geometry("square256").frame_name
+        ('square256', 'square256')
+        """
+        return self.name.partition("-roll")[0]
+
     def resized_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width after resizing and before the crop, for a frame of the given size.
 

@@ -13,6 +13,7 @@ from tsmfeat.trunk.names import name_in_spec
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.trunk.protocol import Trunk
 from tsmfeat.values.features import FeatureSpec
+from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.video.options import reader_identity
 from tsmfeat.video.tasks import ClipRecipe
 from tsmfeat.workflows.options import ExtractOptions
@@ -41,9 +42,9 @@ class SpecOutput:
 
     @property
     def recipe(self) -> ClipRecipe:
-        """How its clips are made."""
-        spec = self.spec
-        return ClipRecipe(spec.step_seconds, spec.num_frames, spec.clip_seconds, spec.geometry, spec.resize_filter)
+        """How its clips are made; rolled or not, they are the same."""
+        spec, geometry = self.spec, parse_geometry(self.spec.geometry).frame_name
+        return ClipRecipe(spec.step_seconds, spec.num_frames, spec.clip_seconds, geometry, spec.resize_filter)
 
 
 @dataclass(frozen=True)
