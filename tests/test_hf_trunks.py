@@ -163,6 +163,9 @@ def test_folders_without_a_model_are_refused(tmp_path):
         load(tmp_path)
     with pytest.raises(ConfigurationError, match="no such folder"):
         load(tmp_path / "nowhere")
+    # Features record no more of a folder than this: where they are made again it must lie at hand.
+    with pytest.raises(ConfigurationError, match=r"hf:videomae: no such folder here .*run where it lies"):
+        load("videomae")
     write_config(tmp_path, "videomae")
     (tmp_path / "preprocessor_config.json").write_text('{"image_mean": [1, 2]}')
     with pytest.raises(CheckpointError, match="says no mean and std"):
@@ -204,6 +207,15 @@ def test_normalisation_equals_the_steps_of_a_preprocessor(config):
         steps = (steps - config["image_mean"]) / config["image_std"]
     mean, std = normalisation(config)
     assert np.allclose((values / 255 - mean) / std, steps, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["videomae", "vjepa2"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_lower_precisions_stay_close(tmp_path, kind, precision):
+    trunk, clips = load(write_config(tmp_path / "m", kind)), clips_of()
+    exact = embed_all(trunk, clips).astype(np.float64)
+    rough = Embedder(trunk, "cpu", precision, 2)(clips).astype(np.float64)
+    assert 0 < np.abs(rough - exact).max() <= 5e-2 * np.abs(exact).max()
 
 
 @pytest.mark.gpu

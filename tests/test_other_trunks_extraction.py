@@ -3,6 +3,7 @@
 import json
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from tsmfeat.trunk.embedding import Embedder
 from tsmfeat.trunk.loading import load_trunk
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.trunk.tsm import build_trunk
+from tsmfeat.values.features import FeatureSpec
 from tsmfeat.workflows import extract
 from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, plan_recipes
+from tsmfeat.workflows.trunk_matching import match_trunks
 
 
 def rows_of(path):
@@ -75,6 +78,23 @@ def test_a_users_function_extracts_without_a_checkpoint(tmp_path, monkeypatch):
     assert own.trunk == "python:own_trunks:build"
     # Ours folds norms, the user's own network is left as it is.
     assert np.allclose(rows["clip0"], expected["clip0"], rtol=2e-3, atol=1e-4)
+
+
+def test_raw_videos_find_the_trunk_that_heads_demand(tmp_path, monkeypatch):
+    pytest.importorskip("timm")
+    options = TrunkOptions("timm:test_resnet", "random:3", 2)
+    like = FeatureSpec("resnet18", "0" * 64, 2, 0.5, 0.5, "square32", "pil", False, 8, "fp32", 512)
+    spec = replace(like, trunk=options.trunk, checkpoint_digest=load_trunk(options).checkpoint_digest)
+    assert match_trunks([spec], ["random:1", "random:3"]) == {spec: "random:3"}
+    with pytest.raises(SpecMismatchError, match="random:1 has"):
+        match_trunks([spec], ["random:1"])
+    module = types.ModuleType("own_trunks")
+    module.build = lambda num_frames: build_trunk("resnet18", num_frames, "random:9", shift=False)
+    monkeypatch.setitem(sys.modules, "own_trunks", module)
+    digest = load_trunk(TrunkOptions("python:own_trunks:build", "", 2)).checkpoint_digest
+    own = replace(like, trunk="python:own_trunks:build", checkpoint_digest=digest)
+    # A user's function needs no checkpoint.
+    assert match_trunks([own], []) == {own: ""}
 
 
 def test_panoramas_are_rolled_and_say_so_in_their_identity(tmp_path):

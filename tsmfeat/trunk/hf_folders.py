@@ -31,7 +31,11 @@ def find_folder(name: str, *, weights: bool) -> Path:
     if not folder.is_dir():
         if is_hub_name(name):
             return _download(name, weights)
-        raise ConfigurationError(f"hf:{name}: no such folder", "check the path, or write hf:OWNER/NAME as on the hub")
+        raise ConfigurationError(
+            f"hf:{name}: no such folder here",
+            "check the path (features record a folder by its own name only: run where it lies), or write hf:OWNER/NAME "
+            "as on the hub",
+        )
     if not (folder / "config.json").is_file():
         raise ConfigurationError(f"hf:{name}: the folder holds no config.json", "pass the folder of a model")
     return folder

@@ -11,8 +11,8 @@ PREFIXES = (TIMM, HF, PYTHON)
 FORMS = ("timm:NAME", "hf:NAME", "python:module:function")
 
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-# A name on the Hugging Face hub has at most one slash, and does not begin as a path does.
-_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
+# A name on the Hugging Face hub has one slash, and does not begin as a path does.
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _LOOKS_LIKE_TIMM = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+(\.[a-z0-9_]+)?", re.ASCII)
 
 
