@@ -9,10 +9,11 @@ import torch
 
 from tsmfeat.errors import CheckpointError, ConfigurationError, EnvironmentLackError
 from tsmfeat.trunk.embedding import Embedder
+from tsmfeat.trunk.frame_sizes import require_fitting
 from tsmfeat.trunk.hf_preprocessing import normalisation
 from tsmfeat.trunk.loading import load_trunk
 from tsmfeat.trunk.options import TrunkOptions
-from tsmfeat.trunk.protocol import IMAGENET_MEAN, require_fitting
+from tsmfeat.trunk.protocol import IMAGENET_MEAN
 
 transformers = pytest.importorskip("transformers")
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from tsmfeat.errors import CheckpointError, ConfigurationError
 from tsmfeat.trunk.embedding import Embedder
+from tsmfeat.trunk.frame_sizes import require_fitting
 from tsmfeat.trunk.loading import load_trunk
 from tsmfeat.trunk.options import TrunkOptions
-from tsmfeat.trunk.protocol import require_fitting
 from tsmfeat.trunk.tsm import build_trunk, load_temporal_shift
 
 

@@ -9,9 +9,9 @@ import torch
 from tsmfeat.errors import CheckpointError, ConfigurationError, EnvironmentLackError, InputError
 from tsmfeat.files import save_tensors
 from tsmfeat.trunk.embedding import Embedder
+from tsmfeat.trunk.frame_sizes import require_fitting
 from tsmfeat.trunk.loading import load_trunk
 from tsmfeat.trunk.options import TrunkOptions
-from tsmfeat.trunk.protocol import require_fitting
 
 timm = pytest.importorskip("timm")
 
@@ -120,6 +120,13 @@ def test_names_that_timm_does_not_have_are_refused_naming_the_nearest():
 def test_a_frame_size_that_does_not_fit_is_refused_with_the_remedy():
     with pytest.raises(ConfigurationError, match=r"160×160 pixels only; they would have 64×64.*--resize square160"):
         require_fitting(load("test_vit"), "timm:test_vit", 64, 64)
+
+
+def test_one_frame_shows_whether_a_size_is_taken():
+    trunk, seen = load("test_resnet", num_frames=8), []
+    trunk.network.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape)))
+    require_fitting(trunk, "timm:test_resnet", 64, 48)
+    assert seen == [(1, 3, 64, 48)]
 
 
 def test_a_network_that_fails_on_a_size_says_so_before_any_decoding():

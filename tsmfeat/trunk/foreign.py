@@ -35,6 +35,8 @@ class TrunkFacts:
     checkpoint_notes: tuple[str, ...] = ()
     # Empty: that of the network's tensors, mean and std.
     checkpoint_digest: str = ""
+    # Whether frames are embedded one by one, so that one shows whether their size is taken.
+    per_frame: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class ForeignTrunk(nn.Module):
         super().__init__()
         self.network = network.eval().requires_grad_(False)
         self._embed = embed
+        self._num_trial_frames = 1 if facts.per_frame else facts.num_frames
         self.num_frames, self.frame_size = facts.num_frames, facts.frame_size
         self.mean, self.std = facts.mean, facts.std
         self.embedding_size = facts.embedding_size
@@ -87,6 +90,13 @@ class ForeignTrunk(nn.Module):
             Frames of another shape, or embeddings of another.
         """
         require_frames(frames, self.num_frames)
+        return self._embed_checked(frames)
+
+    def embed_black(self, height: int, width: int) -> Tensor:
+        """Embed as few black frames as show whether a size is taken; what the network raises is its own."""
+        return self._embed_checked(torch.zeros(1, self._num_trial_frames, 3, height, width))
+
+    def _embed_checked(self, frames: Tensor) -> Tensor:
         embeddings = self._embed(self.network, frames)
         if embeddings.shape != (len(frames), self.embedding_size):
             raise InputError(

@@ -2,11 +2,9 @@
 
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 from tsmfeat.errors import ConfigurationError, InputError
-from tsmfeat.trunk.names import split_trunk
 
 Triple = tuple[float, float, float]
 
@@ -66,50 +64,6 @@ def require_frames(frames: Tensor, num_frames: int) -> None:
             f"frames have shape {tuple(frames.shape)}; this trunk takes [clips, {num_frames}, 3, H, W]",
             "sample num_frames RGB frames a clip",
         )
-
-
-def require_fitting(trunk: Trunk, name: str, height: int, width: int) -> None:
-    """Refuse a frame size that a trunk cannot take, before hours of decoding.
-
-    A trunk of another library that states no size of its own embeds one black clip to find out.
-
-    Parameters
-    ----------
-    trunk
-        In eval mode, on the CPU.
-    name
-        As the user wrote it, for messages.
-    height, width
-        Pixels of a frame.
-
-    Raises
-    ------
-    ConfigurationError
-        The remedy is in its hint.
-    """
-    if trunk.frame_size is not None:
-        if trunk.frame_size != (height, width):
-            taken = "×".join(map(str, trunk.frame_size))
-            square = len(set(trunk.frame_size)) == 1
-            raise ConfigurationError(
-                f"{name} takes frames of {taken} pixels only; they would have {height}×{width}",
-                f"use --resize square{trunk.frame_size[0]}" if square else "use another trunk: frames here are square",
-            )
-    elif split_trunk(name)[0]:
-        _embed_black(trunk, name, height, width)
-
-
-def _embed_black(trunk: Trunk, name: str, height: int, width: int) -> None:
-    try:
-        with torch.inference_mode():
-            trunk(torch.zeros(1, trunk.num_frames, 3, height, width))
-    except (RuntimeError, AssertionError, ValueError) as error:
-        # What a library's network says of a size it cannot halve or cut into patches.
-        words = " ".join(str(error).split())[:160]
-        raise ConfigurationError(
-            f"{name} cannot take frames of {height}×{width} pixels ({type(error).__name__}: {words})",
-            "use another --resize, such as square224",
-        ) from error
 
 
 def require_module(trunk: Trunk) -> nn.Module:

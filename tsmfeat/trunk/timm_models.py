@@ -55,6 +55,7 @@ def _facts(network: Any, num_frames: int, filled: Filled) -> TrunkFacts:  # noqa
         int(network.head_hidden_size),
         filled.sha256,
         filled.notes,
+        per_frame=True,
     )
 
 

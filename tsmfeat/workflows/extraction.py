@@ -14,8 +14,8 @@ from tsmfeat.errors import ConfigurationError, SpecMismatchError
 from tsmfeat.store.folders import parts_folder
 from tsmfeat.store.writer import PartWriter
 from tsmfeat.trunk.device import resolve_device, resolve_precision
+from tsmfeat.trunk.frame_sizes import require_fitting
 from tsmfeat.trunk.loading import load_trunk
-from tsmfeat.trunk.protocol import require_fitting
 from tsmfeat.values.intervals import IntervalGrid
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.clips import plan_clips_ticks
