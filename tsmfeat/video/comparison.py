@@ -19,7 +19,7 @@ from tsmfeat.video.pictures import Frame
 from tsmfeat.video.probing import VideoProbe, probe_video
 from tsmfeat.video.pyav_decoding import PyAVDecoder
 from tsmfeat.video.serving import limit_memory
-from tsmfeat.video.torchcodec_decoding import TorchcodecDecoder, why_unfit_for_torchcodec
+from tsmfeat.video.torchcodec_decoding import TorchcodecDecoder, load_torchcodec, why_unfit_for_torchcodec
 
 _MEMORY_BYTES = 8 << 30
 
@@ -108,6 +108,9 @@ def read_checksums(path: Path, decoder: str) -> DecoderReading:
         The file is no video, or the decoder is not there.
     """
     probe = probe_video(path)
+    if decoder == "torchcodec":
+        # Loading torch is no reading.
+        load_torchcodec()
     frames = _READINGS[decoder](probe)
     checksums: list[int] = []
     began, error = time.process_time(), ""
