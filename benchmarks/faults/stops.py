@@ -54,7 +54,7 @@ def _stop(setting: Setting, what: tuple[Layout, int, bool], known: tuple[Stored,
     _judge_end(ended, number, twice, findings)
     if not twice and ended.code == 128 + number:
         # The report is of a run that was stopped; its number of videos is what is stored.
-        told = ended.report.get("num_done")
+        told = ended.report.get("num_done", 0)
         findings.require(told == len(before), "what was complete is published", (told, len(before), ended.said))
         findings.counts["stopped amid the run"] += 0 < len(before) < NUM_VIDEOS
     judge_complete(place, layout, truth, findings, ("stopped", setting.nursery.run(order), before))
@@ -69,7 +69,7 @@ def _send_again(setting: Setting, running: Running, number: int) -> None:
 def _judge_end(ended: Ended, number: int, twice: bool, findings: Findings) -> None:
     name = signal.Signals(number).name
     findings.counts[f"{name}{', twice' if twice else ''}"] += 1
-    # A signal may come when all is done already; a second one does at once what it does by default.
-    fine = {128 + number, COMPLETE}
-    holds = ended.code in fine or (twice and ended.signal == number)
+    # A signal may come when all is done already. A second one, and one that comes before the command listens or after
+    # it has said what it did, does at once what it does by default: a shell shows the same numbers.
+    holds = ended.code in {128 + number, COMPLETE} or ended.signal == number
     findings.require(holds, "a stopped run ends with 130 or 143", (name, twice, ended))
