@@ -39,5 +39,5 @@ def tell_part(name: str, part: Mapping[str, Any]) -> str:
 
 def count_kills(parts: Mapping[str, Any]) -> tuple[int, int]:
     """Return how many processes were killed in all, and how many of them at random moments."""
-    kills = {name: int(parts[name]["counts"].get(count, 0)) for name, count in _KILLS.items()}
+    kills = {name: int(parts.get(name, {"counts": {}})["counts"].get(count, 0)) for name, count in _KILLS.items()}
     return sum(kills.values()), sum(kills.values()) - kills["kill at every call"]
