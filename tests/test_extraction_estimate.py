@@ -66,6 +66,18 @@ def test_videos_that_failed_before_are_not_counted_and_new_ones_that_cannot_be_r
     assert retrying.num_todo == 5
 
 
+def test_a_video_that_breaks_while_time_is_measured_counts_as_it_was_looked_up(tmp_path, videos):
+    bad = write_tiny_video(tmp_path / "bad.mp4", 5.0)
+    content = bytearray(bad.read_bytes())
+    begin = content.index(b"mdat") + 4
+    end = begin - 8 + int.from_bytes(content[begin - 8 : begin - 4], "big")
+    content[begin + (end - begin) // 3 : end] = bytes(end - begin - (end - begin) // 3)
+    bad.write_bytes(content)
+    assert "cannot be decoded" in extract([str(bad)], tmp_path / "y.h5", tiny_options()).failed[0]["reason"]
+    found = estimate_extraction([str(bad), str(videos)], tmp_path / "x.h5", tiny_options(measure_seconds=5.0))
+    assert (found.num_todo, found.num_unreadable, found.num_intervals) == (5, 0, 10 + 14)
+
+
 def test_without_time_the_rest_is_told_by_file_size(tmp_path):
     # Copies of one video: any of them stands for all.
     good = write_tiny_video(tmp_path / "v" / "0.mp4", 2.0)

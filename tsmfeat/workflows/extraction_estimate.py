@@ -22,7 +22,7 @@ from tsmfeat.workflows.extraction_engine import (
     open_pool,
     take_event,
 )
-from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs
+from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs, plan_recipes
 from tsmfeat.workflows.extraction_run import ExtractionRun
 from tsmfeat.workflows.failures import failures_path, load_failures
 from tsmfeat.workflows.options import ExtractOptions
@@ -286,7 +286,7 @@ def _estimate(run: ExtractionRun, place: int, counts: dict[int, tuple[int, ...]]
         count
         for key in wanted
         if key in counts
-        for count, places in zip(counts[key], run.feeds[key], strict=True)
+        for count, places in zip(counts[key], plan_recipes(run.jobs[key], run.outputs).values(), strict=True)
         if place in places
     )
     num_intervals = round(looked_up * scale)
