@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zlib
 from dataclasses import replace
 
@@ -20,13 +21,15 @@ from tsmfeat import files
 from tsmfeat.errors import ConfigurationError, InputError, OutputError, SpecMismatchError
 from tsmfeat.store.packing import pack
 from tsmfeat.store.reader import open_features
+from tsmfeat.store.streaming import VideoRecord
 from tsmfeat.store.validation import read_index
 from tsmfeat.values.features import Decoder, VideoStatus
 from tsmfeat.video.encoding import write_video
 from tsmfeat.workflows.array_export import export_arrays
 from tsmfeat.workflows.array_files import float16_blocks, read_shape
 from tsmfeat.workflows.array_import import declared_spec, import_arrays
-from tsmfeat.workflows.array_index import name_files
+from tsmfeat.workflows.array_index import name_files, write_index
+from tsmfeat.workflows.array_index import read_index as read_index_of_arrays
 from tsmfeat.workflows.array_options import ArrayOptions
 from tsmfeat_cli.main import app
 
@@ -456,6 +459,21 @@ def test_a_damaged_index_is_refused_in_one_line(tmp_path, change):
     done = run("convert", tmp_path / "npy", tmp_path / "a.h5")
     assert (done.exit_code, done.stdout) == (6 if change == {"spec": {}} else 4, ""), done.output
     assert f"{path}: cannot be used (" in done.stderr.replace("\n", "")
+
+
+def test_the_time_to_read_an_index_grows_as_its_length(tmp_path):
+    for count in (1_000, 16_000):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        records = [VideoRecord(f"v{number}", 0, 0, np.zeros(0, np.uint8), 0.0) for number in range(count)]
+        write_index(folder, make_spec(), records, name_files([record.video_id for record in records]))
+
+    def seconds(count):
+        began = time.process_time()
+        assert len(read_index_of_arrays(tmp_path / str(count)).names) == count
+        return time.process_time() - began
+
+    assert seconds(16_000) < 64 * min(seconds(1_000) for _ in range(3))
 
 
 def test_a_damaged_store_leaves_no_folder(tmp_path):

@@ -120,6 +120,7 @@ def _unusable(path: Path, reason: str) -> InputError:
 
 def _index(spec: FeatureSpec, entries: Sequence[dict[str, Any]]) -> IndexedArrays:
     names: dict[str, str] = {}
+    taken: set[str] = set()
     records = []
     for entry in entries:
         name = entry.pop("file")
@@ -127,9 +128,10 @@ def _index(spec: FeatureSpec, entries: Sequence[dict[str, Any]]) -> IndexedArray
         if not isinstance(name, str) or not re.fullmatch(r"[\w%~-][\w%~.-]*\.npy", name, re.ASCII):
             raise ValueError(f"file {name!r} is no name of a file written here")
         record = _read_record(entry)
-        if record.video_id in names or name in names.values():
+        if record.video_id in names or name in taken:
             raise ValueError(f"video {record.video_id!r} or file {name!r} is there twice")
         names[record.video_id] = name
+        taken.add(name)
         records.append(record)
     return IndexedArrays(spec, tuple(records), names)
 
