@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories_store import make_spec
-from factories_videos import Listener
+from factories_store import make_spec, make_videos, write_parts
+from factories_videos import Listener, tiny_options
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,10 +24,12 @@ from tsmfeat.workflows.cluster_tasks import (
     count_bytes,
     end_of_task,
 )
+from tsmfeat.workflows.cluster_worker import ClusterWorker, WorkerOrder
 from tsmfeat.workflows.extraction_effort import RunEffort
 from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob
 from tsmfeat.workflows.extraction_run import ExtractionRun, RunCounts
 from tsmfeat.workflows.failures import Failure, load_failures
+from tsmfeat.workflows.ray_pool import stored_by
 from tsmfeat.workflows.sources import VideoSource
 
 # ---------------------------------------------------------------- tasks
@@ -240,6 +242,23 @@ def test_a_stop_lets_workers_publish_and_hands_out_nothing_more(tmp_path):
     assert pool.stopped
     assert 0 < len(pool.published) < 1000
     assert run.counts.num_done == len(pool.published)
+
+
+def test_a_stopped_worker_tells_of_earlier_failures_that_it_did_not_come_to(tmp_path):
+    run = make_run(tmp_path, 2)
+    earlier = {"v1": Failure("v1", "v1.mp4", "decode", "cut", attempts=2)}
+    worker = ClusterWorker(WorkerOrder(tiny_options(), run.outputs, "cpu", 1), "w")
+    worker.stop()
+    result = worker.work({8: run.jobs[0], 9: run.jobs[1]}, earlier)
+    assert (result.is_complete, result.failures) == (False, {9: earlier["v1"]})
+
+
+def test_a_part_that_cannot_be_read_has_published_nothing(tmp_path):
+    parts = write_parts(tmp_path, make_videos(6), videos_per_part=3)
+    output = SpecOutput(make_spec(), tmp_path, 0)
+    assert len(stored_by(["test"], output)) == 6
+    parts[0].write_bytes(b"")
+    assert len(stored_by(["test"], output)) == 3
 
 
 def test_a_worker_that_does_not_answer_cannot_hold_a_stop_up_for_ever(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ class TaskResult:
     counts, effort
         As of a run of these videos alone.
     failures
-        By the place of the job.
+        By the place of the job: of videos that failed now, or in an earlier run and were not tried again.
     is_complete
         Whether it came to the end, rather than being asked to stop.
     seconds

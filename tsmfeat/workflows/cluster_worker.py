@@ -121,13 +121,13 @@ class ClusterWorker:
             Of these videos in earlier runs, by `Failure.key`.
         """
         began = time.monotonic()
-        keys = tuple(jobs)
         run = ExtractionRun(list(jobs.values()), self._order.outputs, None, dict(failures), frozenset(), self._messages)
         if self._stop.is_set():
             run.stopped = True
         else:
             extract_videos(run, self._trunks, self._open_writers(run), self._options(), self._stop.is_set)
-        failed = {keys[place]: run.failures[run.source(place).key] for place in run.failed_keys}
+        # Of a run that was stopped also those it did not come to, which failed before.
+        failed = {key: run.failures[job.source.key] for key, job in jobs.items() if job.source.key in run.failures}
         seconds = time.monotonic() - began
         return TaskResult(run.counts, run.effort, failed, not run.stopped, seconds, self._messages.take())
 

@@ -3,11 +3,12 @@
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tsmfeat.errors import EnvironmentLackError, TsmfeatError
+from tsmfeat.errors import EnvironmentLackError, StoreError, TsmfeatError
 from tsmfeat.store import schema
 from tsmfeat.store.folders import files_in, parts_folder
 from tsmfeat.store.validation import read_index
@@ -114,7 +115,7 @@ class RayPool:
 
     def find_published(self, worker: int, keys: Sequence[int]) -> dict[int, int]:
         """Return which jobs had their videos published in all their outputs by a worker, with their intervals."""
-        stored = [_stored_by(self._names[worker], output) for output in self._run.outputs]
+        stored = [stored_by(self._names[worker], output) for output in self._run.outputs]
         jobs = [(key, self._run.jobs[key].source.video_id, self._run.jobs[key].outputs) for key in keys]
         return {
             key: sum(stored[place][video_id] for place in places)
@@ -197,14 +198,16 @@ class RayPool:
         return WorkerLost(worker, reason)
 
 
-def _stored_by(names: Sequence[str], output: SpecOutput) -> dict[str, int]:
+def stored_by(names: Sequence[str], output: SpecOutput) -> dict[str, int]:
     """Return the intervals of the videos in the parts that some actors published."""
     stored: dict[str, int] = {}
     beginnings = tuple(f"{schema.PART_PREFIX}{name}-" for name in names)
     for path in files_in(parts_folder(output.out)):
         if path.name.startswith(beginnings):
-            index = read_index(path)
-            stored |= dict(zip(index.video_ids, index.columns["num_intervals"].tolist(), strict=True))
+            # One that has been damaged or packed meanwhile costs only that its videos are made again.
+            with suppress(StoreError):
+                index = read_index(path)
+                stored |= dict(zip(index.video_ids, index.columns["num_intervals"].tolist(), strict=True))
     return stored
 
 
