@@ -18,7 +18,7 @@ from factories_videos import (
     write_tiny_videos,
 )
 
-from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError
+from tsmfeat.errors import ConfigurationError, InputError, OutputError, SpecMismatchError
 from tsmfeat.store.reader import open_features
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.workflows import extract
@@ -86,6 +86,53 @@ def test_two_checkpoints_of_one_trunk_are_told_apart(tmp_path, videos):
     assert (again.num_skipped, again.num_done, again.out) == (1, 0, report.out)
 
 
+def test_a_precision_left_open_finds_the_outputs_of_two_checkpoints_in_another(tmp_path, videos):
+    two = [replace(trunk(checkpoint=f"random:{seed}"), precision="bf16") for seed in (0, 1)]
+    report = extract([str(videos / "clip0.mp4")], tmp_path, many(*two))
+    again = extract([str(videos / "clip0.mp4")], tmp_path, many(trunk(), trunk(checkpoint="random:1")))
+    assert (again.num_skipped, again.num_done, again.out) == (1, 0, report.out)
+    assert {spec.precision for spec in again.specs} == {"bf16"}
+
+
+def test_trunks_that_differ_in_precision_only_are_told_apart_by_it(tmp_path, videos):
+    two = [replace(trunk(), precision=precision) for precision in ("bf16", "fp32")]
+    report = extract([str(videos / "clip0.mp4")], tmp_path, many(*two))
+    assert [path.rpartition("_")[2] for path in report.out] == ["bf16.h5", "fp32.h5"]
+
+
+def test_one_trunk_twice_is_refused(tmp_path, videos):
+    with pytest.raises(ConfigurationError, match=r"resnet18 at 0\.5 s is asked for 2 times"):
+        extract([str(videos)], tmp_path / "all", many(trunk(), trunk()))
+    assert not (tmp_path / "all").exists()
+
+
+def test_overwriting_is_refused_before_anything_is_removed(tmp_path, videos):
+    options = many(trunk(), step_seconds=(0.5, 1.0), shard="0/1")
+    extract([str(videos / "clip0.mp4")], tmp_path, options)
+    (part,) = (tmp_path / "resnet18_t1").iterdir()
+    part.rename(part.with_name("mine.h5"))
+    with pytest.raises(ConfigurationError, match="not a part of an extraction"):
+        extract([str(videos / "clip0.mp4")], tmp_path, replace(options, overwrite=True))
+    assert stored_counts(tmp_path / "resnet18_t0.5") == {"clip0": 2}
+
+
+def test_trouble_of_one_output_leaves_what_is_complete_in_the_others(tmp_path, videos, monkeypatch):
+    from tsmfeat.store.writer import PartWriter
+
+    real = PartWriter.publish
+
+    def publish(self, *words):
+        if self._folder.name == "resnet18_t0.25.parts" and self.buffered:
+            raise OutputError("no room here", "")
+        return real(self, *words)
+
+    monkeypatch.setattr(PartWriter, "publish", publish)
+    with pytest.raises(OutputError, match="no room here"):
+        extract([str(videos)], tmp_path, many(trunk(), step_seconds=STEPS))
+    assert stored_counts(tmp_path / "resnet18_t0.5.h5") == COUNTS
+    assert set(stored_counts(tmp_path / "resnet18_t1.h5")) == set(COUNTS)
+
+
 def test_each_output_resumes_by_itself(tmp_path, videos):
     out, listener = tmp_path / "all", Listener()
     first = [str(videos / f"clip{number}.mp4") for number in (0, 1)]
@@ -120,7 +167,8 @@ def test_an_output_that_is_killed_midway_goes_on(tmp_path, videos):
         assert stored_checksums(tmp_path / "all" / f"{name}_t0.5.h5") == stored_checksums(tmp_path / f"{name}.h5")
 
 
-def test_an_embedding_that_one_output_refuses_leaves_the_others(tmp_path, videos, monkeypatch):
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_embedding_that_one_output_refuses_leaves_the_others(tmp_path, videos, monkeypatch, order):
     from tsmfeat.trunk.embedding import Embedder
 
     real = Embedder.start
@@ -130,7 +178,7 @@ def test_an_embedding_that_one_output_refuses_leaves_the_others(tmp_path, videos
         return lambda: fetch() * (1e9 if self.num_frames == 3 else 1)
 
     monkeypatch.setattr(Embedder, "start", loud)
-    options = many(trunk(), trunk("resnet34", num_frames=3))
+    options = many(*[trunk(), trunk("resnet34", num_frames=3)][::order])
     report = extract([str(videos)], tmp_path / "all", options)
     assert (report.num_done, report.num_failed) == (0, 4)
     assert {entry["reason"].rpartition(" ")[2] for entry in report.failed} == {"(resnet34_t0.5)"}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from tsmfeat.errors import InputError, OutputError
+from tsmfeat.errors import InputError, OutputError, TsmfeatError
 from tsmfeat.store.writer import PartWriter
 from tsmfeat.trunk.device import default_batch_size
 from tsmfeat.trunk.embedding import Embedder
@@ -224,16 +224,18 @@ def _drop(key: int, run: ExtractionRun, batchers: Batchers) -> None:
 def _store_complete(run: ExtractionRun, batchers: Batchers, writers: Writers) -> None:
     for key in [key for key in run.read if _is_complete(key, run, batchers)]:
         features: dict[int, VideoFeatures] = {}
-        try:
-            for place in run.jobs[key].outputs:
-                rows = batchers[run.outputs[place].trunk].take((key, place))
+        refusals: list[str] = []
+        for place in run.jobs[key].outputs:
+            rows = batchers[run.outputs[place].trunk].take((key, place))
+            try:
                 features[place] = run.features(key, place, rows)
                 writers[place].append(features[place])
-        except InputError as error:
-            # What other outputs took of the video is good and stays there.
-            _drop(key, run, batchers)
-            kinds = f" ({run.outputs[place].out.stem})" if len(run.outputs) > 1 else ""
-            run.fail(key, "embed", error.message + kinds)
+            except InputError as error:
+                # What other outputs take of the video is good and stays there.
+                kind = f" ({run.outputs[place].out.stem})" if len(run.outputs) > 1 else ""
+                refusals.append(error.message + kind)
+        if refusals:
+            run.fail(key, "embed", "; ".join(refusals))
         else:
             run.finish(key, features)
 
@@ -244,7 +246,14 @@ def _is_complete(key: int, run: ExtractionRun, batchers: Batchers) -> bool:
 
 def _publish(run: ExtractionRun, writers: Sequence[PartWriter]) -> None:
     """Publish what is buffered, then the failures: a list must not tell of a video that is stored."""
+    errors: list[TsmfeatError] = []
     with timed(run.effort.parts, "store"):
         for writer in writers:
-            writer.publish()
+            try:
+                writer.publish()
+            except TsmfeatError as error:
+                # What ends the run is trouble of this output: the others keep what is complete.
+                errors.append(error)
         run.save_failures()
+    if errors:
+        raise errors[0]

@@ -1,5 +1,6 @@
 """What an extraction makes: one kind of features for every trunk, step and view, and where each goes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,7 +126,7 @@ def plan_outputs(
     Raises
     ------
     ConfigurationError
-        A file where a folder is needed.
+        A file where a folder is needed, or two trunks that are one.
 
     Examples
     --------
@@ -141,6 +142,7 @@ def plan_outputs(
         for trunk, spec in enumerate(specs)
         for step in steps
     ]
+    _require_different([spec for spec, _ in every])
     if sharded and is_packed_output(base):
         raise ConfigurationError(
             f"{base}: a share of the videos cannot be a file of its own; shares are parts in a common folder",
@@ -152,6 +154,15 @@ def plan_outputs(
     return [SpecOutput(spec, place, trunk) for (spec, trunk), place in zip(every, places, strict=True)]
 
 
+def _require_different(specs: Sequence[FeatureSpec]) -> None:
+    for spec, number in Counter(specs).items():
+        if number > 1:
+            raise ConfigurationError(
+                f"{spec.trunk} at {spec.step_seconds:g} s is asked for {number} times, alike in all",
+                "name each trunk once",
+            )
+
+
 def _at_step(spec: FeatureSpec, step: float) -> FeatureSpec:
     clip = step if spec.clip_seconds == spec.step_seconds else spec.clip_seconds
     return replace(spec, step_seconds=step, clip_seconds=clip)
@@ -160,7 +171,8 @@ def _at_step(spec: FeatureSpec, step: float) -> FeatureSpec:
 def name_outputs(base: Path, specs: Sequence[FeatureSpec]) -> list[Path]:
     """Return where the features of each spec lie: the path itself for one, files in it for several.
 
-    Specs of one trunk, step and view are told apart by the first digits of their digest.
+    Specs of one trunk, step and view are told apart by the first digits of a digest. Precision is no part of it, so
+    that one left open finds its output on every device; only specs that differ in nothing else have it in their names.
 
     Raises
     ------
@@ -182,11 +194,14 @@ def name_outputs(base: Path, specs: Sequence[FeatureSpec]) -> list[Path]:
             f"name a folder, each gets a file in it: {base.with_suffix('')}",
         )
     names = [_name_spec(spec) for spec in specs]
-    unique = [
-        name if names.count(name) == 1 else f"{name}_{spec.digest()[:_DIGITS]}"
-        for name, spec in zip(names, specs, strict=True)
-    ]
-    return [base / f"{name}{SUFFIX}" for name in unique]
+    names = _tell_apart(names, [replace(spec, precision="").digest()[:_DIGITS] for spec in specs])
+    names = _tell_apart(names, [spec.precision for spec in specs])
+    return [base / f"{name}{SUFFIX}" for name in names]
+
+
+def _tell_apart(names: Sequence[str], details: Sequence[str]) -> list[str]:
+    counts = Counter(names)
+    return [name if counts[name] == 1 else f"{name}_{detail}" for name, detail in zip(names, details, strict=True)]
 
 
 def _name_spec(spec: FeatureSpec) -> str:

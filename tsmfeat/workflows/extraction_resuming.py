@@ -11,7 +11,7 @@ from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs
 from tsmfeat.workflows.extraction_run import ExtractionRun
 from tsmfeat.workflows.failures import Failure, failures_path, load_failures
 from tsmfeat.workflows.options import ExtractOptions
-from tsmfeat.workflows.outputs import clear_output, remove_left_overs, stored_videos
+from tsmfeat.workflows.outputs import clear_outputs, remove_left_overs, stored_videos
 from tsmfeat.workflows.shards import parse_shard, shard_name
 from tsmfeat.workflows.sources import VideoSource
 
@@ -50,8 +50,7 @@ def begin_run(plan: ExtractPlan, options: ExtractOptions, progress: Progress) ->
     shard = shard_name(parse_shard(options.shard))
     failures_file = failures_path(plan.out, shard)
     if options.overwrite:
-        for output in outputs:
-            clear_output(output.out, failures_file, worker_name(options))
+        clear_outputs([output.out for output in outputs], failures_file, worker_name(options))
     for output in outputs:
         remove_left_overs(output.out, failures_file)
     _introduce(plan, progress)

@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -55,15 +55,15 @@ def require_usable_output(out: Path) -> None:
             raise OutputError(f"{folder}: cannot be written to", "choose another folder with -o")
 
 
-def clear_output(out: Path, failures_file: Path, worker: str = "") -> None:
-    """Remove what an extraction left at an output, so that it starts anew.
+def clear_outputs(outs: Sequence[Path], failures_file: Path, worker: str = "") -> None:
+    """Remove what an extraction left at its outputs, so that it starts anew.
 
     Parameters
     ----------
-    out
-        A file or a folder.
+    outs
+        Files or folders.
     failures_file
-        Its list of failed videos.
+        The list of their failed videos.
     worker
         Name in the parts of one share of the videos: those of others stay. Empty: all parts go.
 
@@ -72,9 +72,9 @@ def clear_output(out: Path, failures_file: Path, worker: str = "") -> None:
     ConfigurationError
         A folder holds store files that are no parts of an extraction: they may be anybody's. Nothing is removed.
     """
-    paths = output_files(out)
+    paths = [path for out in outs for path in output_files(out)]
     for path in paths:
-        if path != out and not path.name.startswith(schema.PART_PREFIX):
+        if path not in outs and not path.name.startswith(schema.PART_PREFIX):
             raise ConfigurationError(
                 f"{path}: not a part of an extraction, so --overwrite does not remove it", "move it away, or remove it"
             )
