@@ -108,7 +108,8 @@ def _start(ray: Any) -> None:  # noqa: ANN401 - Ray's module is loaded only here
         address = os.environ.get("RAY_ADDRESS", "")
         raise EnvironmentLackError(
             f"Ray cannot be {f'reached at RAY_ADDRESS={address}' if address else 'started'} ({first_line(error)})",
-            "check `ray status`, or unset RAY_ADDRESS to start Ray on this machine alone",
+            "check `ray status`, and that both sides have the same token or RAY_AUTH_MODE=disabled; or unset "
+            "RAY_ADDRESS to start Ray on this machine alone",
         ) from error
 
 
