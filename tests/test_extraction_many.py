@@ -1,6 +1,7 @@
 """Several steps, trunks and views in one decoding pass, and shares of the videos for several machines."""
 
 import csv
+import gc
 import hashlib
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from tsmfeat.workflows.failures import load_failures
 from tsmfeat.workflows.manifests import read_manifest
 from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat.workflows.shards import shard_of
+from tsmfeat.workflows.sources import VideoSource
 
 __all__ = ["built_once"]
 
@@ -272,6 +274,22 @@ def test_a_shard_lists_its_own_failures_and_overwrites_its_own_parts(tmp_path, v
     assert report.num_done == sum(naive_share(video_id, 2) for video_id in COUNTS)
     assert others == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("part-shard-0-*")}
     assert stored_checksums(tmp_path / "out") == before
+
+
+def test_a_run_holds_no_videos_of_other_shares(tmp_path):
+    write_tiny_videos(tmp_path / "videos", 4)
+    share = naive_share("clip0", 5)
+    mine = {video_id for video_id in COUNTS if naive_share(video_id, 5) == share}
+    alive = set()
+
+    class Counting(Listener):
+        def advance(self, amount=1.0, detail=""):
+            found = [thing for thing in gc.get_objects() if type(thing) is VideoSource]
+            alive.update(source.video_id for source in found if source.path.is_relative_to(tmp_path))
+
+    extract([str(tmp_path / "videos")], tmp_path / "out", tiny_options(batch_size=1, shard=f"{share}/5"), Counting())
+    assert len(mine) < 4
+    assert alive == mine
 
 
 def test_a_share_without_videos_is_done_at_once(tmp_path, videos):

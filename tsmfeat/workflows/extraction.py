@@ -83,11 +83,10 @@ def extract(
     out = Path(out)
     require_plannable(options)
     require_usable_output(out)
-    every = find_sources(videos, options)
-    sources = select_shard(every, parse_shard(options.shard))
+    sources, views = find_share(videos, options)
     with _open_engine(options, progress) as fleet:
         trunks = load_trunks(options, progress, fleet)
-        outputs = plan_run_outputs(out, trunks, tuple(dict.fromkeys(source.view for source in every)), options)
+        outputs = plan_run_outputs(out, trunks, views, options)
         plan = ExtractPlan(out, tuple(sources), tuple(outputs), tuple(trunks))
         report = run_plan(plan, options, progress, should_stop, fleet)
     return replace(report, seconds=time.monotonic() - began)
@@ -171,6 +170,16 @@ def find_sources(videos: Sequence[str], options: ExtractOptions) -> list[VideoSo
     if options.manifest:
         return select_view(read_manifest(Path(options.manifest)), options.view)
     return [replace(source, view=options.view) for source in find_videos(videos, options.id_rule)]
+
+
+def find_share(videos: Sequence[str], options: ExtractOptions) -> tuple[list[VideoSource], tuple[str, ...]]:
+    """Return the videos of the share that was asked for, and the views of all shares: they decide on the outputs.
+
+    The videos of other shares are forgotten: of ten million they would fill gigabytes as long as the run lasts.
+    """
+    every = find_sources(videos, options)
+    views = tuple(dict.fromkeys(source.view for source in every))
+    return select_shard(every, parse_shard(options.shard)), views
 
 
 def load_trunks(options: ExtractOptions, progress: Progress, fleet: "Fleet | None" = None) -> list[LoadedTrunk]:

@@ -13,7 +13,7 @@ from tsmfeat.errors import InputError
 from tsmfeat.store.folders import finished_videos
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.tasks import NothingYet, ReadEvent, VideoFailed, VideoOpened, VideoRead
-from tsmfeat.workflows.extraction import find_sources, load_trunks, plan_run_outputs, require_plannable
+from tsmfeat.workflows.extraction import find_share, load_trunks, plan_run_outputs, require_plannable
 from tsmfeat.workflows.extraction_engine import (
     LoadedTrunk,
     make_tasks,
@@ -27,7 +27,7 @@ from tsmfeat.workflows.extraction_run import ExtractionRun
 from tsmfeat.workflows.failures import failures_path, load_failures
 from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat.workflows.outputs import nearest_folder, require_usable_output
-from tsmfeat.workflows.shards import parse_shard, select_shard, shard_name
+from tsmfeat.workflows.shards import parse_shard, shard_name
 from tsmfeat.workflows.sources import VideoSource
 
 _SILENCE = Silence()
@@ -143,10 +143,9 @@ def estimate_extraction(
     out = Path(out)
     require_plannable(options)
     require_usable_output(out)
-    every = find_sources(videos, options)
-    sources = select_shard(every, parse_shard(options.shard))
+    sources, views = find_share(videos, options)
     trunks = load_trunks(options, progress)
-    outputs = plan_run_outputs(out, trunks, tuple(dict.fromkeys(source.view for source in every)), options)
+    outputs = plan_run_outputs(out, trunks, views, options)
     run = ExtractionRun(
         _mixed(_jobs_left(out, sources, outputs, options)), tuple(outputs), out, {}, frozenset(), _SILENCE
     )

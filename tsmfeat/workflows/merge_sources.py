@@ -122,7 +122,7 @@ def _name_of(file: Path) -> str:
     return folder.stem if folder.suffix == schema.PARTS_SUFFIX else folder.name
 
 
-def name_outputs(groups: Sequence[SpecFiles], out: Path) -> list[Path]:
+def name_merged(groups: Sequence[SpecFiles], out: Path) -> list[Path]:
     """Return the file each spec is merged into: ``out`` itself, or one named after its files in the folder ``out``.
 
     Raises

@@ -21,7 +21,7 @@ from tsmfeat.workflows.merge_sources import (
     find_store_files,
     group_by_spec,
     missing_shards,
-    name_outputs,
+    name_merged,
     read_indexes,
     refusal,
     require_readable,
@@ -103,7 +103,7 @@ def merge(
         if not (options.dry_run and indexes):
             require_readable(unreadable)
         groups = group_by_spec(indexes)
-        targets = name_outputs(groups, out)
+        targets = name_merged(groups, out)
         for target, group in zip(targets, groups, strict=True):
             _require_free(target, group, options)
         missing = missing_shards(files)
