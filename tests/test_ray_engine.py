@@ -15,6 +15,7 @@ from tsmfeat.store.folders import files_in
 from tsmfeat.store.validation import read_index
 from tsmfeat.workflows import extract
 from tsmfeat.workflows.failures import load_failures
+from tsmfeat.workflows.ray_engine import with_absolute_paths
 from tsmfeat_cli.main import app
 
 NUM_VIDEOS = 100
@@ -118,6 +119,21 @@ def test_without_the_extra_it_says_how_to_get_it(tmp_path, videos, monkeypatch):
         extract([str(videos)], tmp_path / "x", tiny_options(engine="ray"))
     assert caught.value.hint == 'pip install "tsmfeat[ray]"'
     assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_are_told_where_files_lie_whatever_folder_they_run_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "videomae").mkdir(parents=True)
+    (tmp_path / "a.pth").write_bytes(b"")
+    told = {
+        ("hf:models/videomae", "pretrained"): (f"hf:{tmp_path}/models/videomae", "pretrained"),
+        ("hf:owner/name", "random:1"): ("hf:owner/name", "random:1"),
+        ("timm:models", "a.pth"): ("timm:models", f"{tmp_path}/a.pth"),
+        ("resnet18", "random:0"): ("resnet18", "random:0"),
+    }
+    for (trunk, checkpoint), wanted in told.items():
+        options = with_absolute_paths(tiny_options(trunk=trunk, checkpoint=checkpoint))
+        assert [(each.trunk, each.checkpoint) for each in options.trunks] == [wanted]
 
 
 @pytest.mark.parametrize(

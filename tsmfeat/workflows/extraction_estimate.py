@@ -28,7 +28,7 @@ from tsmfeat.workflows.failures import failures_path, load_failures
 from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat.workflows.outputs import nearest_folder, require_usable_output
 from tsmfeat.workflows.shards import parse_shard, shard_name
-from tsmfeat.workflows.sources import VideoSource
+from tsmfeat.workflows.sources import VideoSource, file_bytes
 
 _SILENCE = Silence()
 _IDLE_SECONDS = 0.2
@@ -266,16 +266,9 @@ def _measure(
 
 def _scale(jobs: Sequence[VideoJob], looked_up: set[int]) -> float:
     """Return by what the sums over the videos looked up are multiplied to stand for all: the ratio of their bytes."""
-    sizes = [_size(job.source.path) for job in jobs]
+    sizes = [file_bytes(job.source.path) for job in jobs]
     known = sum(sizes[key] for key in looked_up)
     return sum(sizes) / known if known else 1.0
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _estimate(run: ExtractionRun, place: int, counts: dict[int, tuple[int, ...]], scale: float) -> OutputEstimate:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tsmfeat.errors import ConfigurationError, EnvironmentLackError
+from tsmfeat.trunk.names import HF, split_trunk
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.cluster_driver import drive
 from tsmfeat.workflows.cluster_worker import WorkerOrder
 from tsmfeat.workflows.extraction_run import ExtractionRun
 from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat.workflows.ray_pool import FleetSize, RayPool, absolute, first_line
+from tsmfeat.workflows.sources import file_bytes
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,12 @@ class Fleet:
         """
         outputs = tuple(replace(output, out=absolute(output.out)) for output in run.outputs)
         num_readers = options.video.workers or self.size.num_cpus
-        order = WorkerOrder(_with_absolute_paths(options), outputs, self.device, num_readers)
+        order = WorkerOrder(with_absolute_paths(options), outputs, self.device, num_readers)
         prefix = f"{worker}-ray-{uuid.uuid4().hex[:8]}".removeprefix("-")
         run.progress.begin("extract", len(run.jobs), "videos")
         pool = RayPool(self.ray, self.size, order, run, prefix)
         try:
-            drive(run, [_size_of(job.source.path) for job in run.jobs], pool, pool.find_published, should_stop)
+            drive(run, [file_bytes(job.source.path) for job in run.jobs], pool, pool.find_published, should_stop)
         finally:
             pool.close()
         run.progress.end()
@@ -170,16 +172,19 @@ def _choose_device(asked: set[str], num_gpus: int) -> str:
     return "cpu" if device == "cpu" or not num_gpus else "cuda"
 
 
-def _with_absolute_paths(options: ExtractOptions) -> ExtractOptions:
+def with_absolute_paths(options: ExtractOptions) -> ExtractOptions:
+    """Return options whose files are named such that a worker in another folder finds them."""
     trunks = tuple(
-        replace(trunk, checkpoint=str(absolute(trunk.checkpoint))) if Path(trunk.checkpoint).exists() else trunk
+        replace(trunk, trunk=_with_absolute_folder(trunk.trunk), checkpoint=_absolute_if_there(trunk.checkpoint))
         for trunk in options.trunks
     )
     return replace(options, trunk=trunks)
 
 
-def _size_of(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+def _with_absolute_folder(trunk: str) -> str:
+    prefix, name = split_trunk(trunk)
+    return f"{HF}:{_absolute_if_there(str(Path(name).expanduser()))}" if prefix == HF else trunk
+
+
+def _absolute_if_there(path: str) -> str:
+    return str(absolute(path)) if Path(path).exists() else path

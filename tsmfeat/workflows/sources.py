@@ -32,6 +32,14 @@ class VideoSource:
         return video_key(self.video_id, self.view)
 
 
+def file_bytes(path: Path) -> int:
+    """Return the size of a file; 0 where it cannot be looked at, which is for its reader to say."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def video_key(video_id: str, view: str = "") -> str:
     r"""Return one text for an id and a view; ids hold no line break, so that no two have the same.
 
