@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tsmfeat.errors import CheckpointError
-from tsmfeat.trunk.protocol import IMAGENET_MEAN, IMAGENET_STD, Triple
+from tsmfeat.trunk.protocol import IMAGENET_MEAN, IMAGENET_STD, Triple, as_triple
 
 # The newer name first.
 _FILES = ("video_preprocessor_config.json", "preprocessor_config.json")
@@ -57,16 +57,11 @@ def normalisation(config: Mapping[str, Any]) -> tuple[Triple, Triple]:
     factor = float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0
     offset = 1.0 if config.get("offset") else 0.0
     normalised = config.get("do_normalize", True)
-    mean = _triple(config["image_mean"]) if normalised else (0.0, 0.0, 0.0)
-    std = _triple(config["image_std"]) if normalised else (1.0, 1.0, 1.0)
+    mean = as_triple(config["image_mean"]) if normalised else (0.0, 0.0, 0.0)
+    std = as_triple(config["image_std"]) if normalised else (1.0, 1.0, 1.0)
     # 255 · (1 / 255) is 1 up to rounding: ImageNet's own numbers must come out as they are.
     scale = round(255 * factor, 9)
     means, stds = [(offset + value) / scale for value in mean], [value / scale for value in std]
     if not all(value > 0 for value in stds):
         raise ValueError(f"std {stds}")
-    return _triple(means), _triple(stds)
-
-
-def _triple(values: Any) -> Triple:  # noqa: ANN401 - what a file holds
-    red, green, blue = map(float, values)
-    return red, green, blue
+    return as_triple(means), as_triple(stds)

@@ -1,5 +1,6 @@
 """The narrow protocol every trunk meets, whoever built it, and the checks that go with it."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -49,6 +50,23 @@ class Trunk(Protocol):
     def __call__(self, frames: Tensor) -> Tensor:
         """Embed clips."""
         ...
+
+
+def as_triple(values: Iterable[float]) -> Triple:
+    """Return the three numbers of a library's or a file's list.
+
+    Raises
+    ------
+    ValueError, TypeError
+        They are not three numbers.
+
+    Examples
+    --------
+    >>> as_triple([0.5, 0.5, 1])
+    (0.5, 0.5, 1.0)
+    """
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def require_frames(frames: Tensor, num_frames: int) -> None:

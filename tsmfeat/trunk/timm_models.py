@@ -9,7 +9,7 @@ from tsmfeat.errors import CheckpointError, ConfigurationError, EnvironmentLackE
 from tsmfeat.trunk.foreign import Filled, ForeignTrunk, TrunkFacts, fill_network, mean_float32, seeded
 from tsmfeat.trunk.names import split_trunk
 from tsmfeat.trunk.options import PRETRAINED, TrunkOptions, random_seed
-from tsmfeat.trunk.protocol import Triple
+from tsmfeat.trunk.protocol import as_triple
 
 
 def load_timm(options: TrunkOptions) -> ForeignTrunk:
@@ -50,8 +50,8 @@ def _facts(network: Any, num_frames: int, filled: Filled) -> TrunkFacts:  # noqa
     return TrunkFacts(
         num_frames,
         (height, width) if config.get("fixed_input_size") else None,
-        _triple(config["mean"]),
-        _triple(config["std"]),
+        as_triple(config["mean"]),
+        as_triple(config["std"]),
         int(network.head_hidden_size),
         filled.sha256,
         filled.notes,
@@ -96,8 +96,3 @@ def _load_pretrained(timm: Any, name: str) -> Any:  # noqa: ANN401
 def _classifier(config: dict[str, Any]) -> tuple[str, ...]:
     names = config.get("classifier") or ()
     return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
-
-
-def _triple(values: Any) -> Triple:  # noqa: ANN401
-    red, green, blue = map(float, values)
-    return red, green, blue
