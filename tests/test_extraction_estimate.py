@@ -1,6 +1,7 @@
 """A dry run: what it says is what a run then does, and it leaves nothing behind."""
 
 import json
+import signal
 
 import pytest
 from factories_videos import COUNTS, Listener, built_once, tiny_options, write_tiny_video, write_tiny_videos
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 
 from tsmfeat.errors import SpecMismatchError
 from tsmfeat.trunk.options import TrunkOptions
-from tsmfeat.workflows import extract
+from tsmfeat.workflows import extract, extraction_estimate
 from tsmfeat.workflows.extraction_estimate import ExtractEstimate, OutputEstimate, estimate_extraction
 from tsmfeat_cli.extract_estimate import describe_estimate
 from tsmfeat_cli.main import app
@@ -76,6 +77,19 @@ def test_a_video_that_breaks_while_time_is_measured_counts_as_it_was_looked_up(t
     assert "cannot be decoded" in extract([str(bad)], tmp_path / "y.h5", tiny_options()).failed[0]["reason"]
     found = estimate_extraction([str(bad), str(videos)], tmp_path / "x.h5", tiny_options(measure_seconds=5.0))
     assert (found.num_todo, found.num_unreadable, found.num_intervals) == (5, 0, 10 + 14)
+
+
+@pytest.mark.parametrize("more", [["--json"], []])
+def test_a_dry_run_that_is_stopped_says_what_it_knows_and_ends_as_such(tmp_path, videos, monkeypatch, more):
+    real = extraction_estimate.load_trunks
+    monkeypatch.setattr(
+        extraction_estimate, "load_trunks", lambda *words: signal.raise_signal(signal.SIGTERM) or real(*words)
+    )
+    words = ["extract", str(videos), "-o", str(tmp_path / "x.h5"), "--num-frames", "2", "--resize", "square32"]
+    done = CliRunner().invoke(app, [*words, "--device", "cpu", "--checkpoint", "random:0", "--dry-run", *more])
+    assert done.exit_code == 143
+    assert ('"dry_run": true' if more else "4 to do of 4") in done.stdout
+    assert "stopped" in done.stderr
 
 
 def test_without_time_the_rest_is_told_by_file_size(tmp_path):

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat_cli.signals import StopSignals
 from tsmfeat_cli.stdout import write_data
@@ -19,10 +21,10 @@ def estimate(videos: list[str], out: Path, options: ExtractOptions, terminal: Te
         from tsmfeat.workflows.extraction_estimate import estimate_extraction
 
         found = estimate_extraction(videos, out, options, progress, lambda: stop.caught is not None)
-    if as_json:
-        write_data(json.dumps(found.to_dict()))
-        return
-    write_data("\n".join(describe_estimate(found)))
+    write_data(json.dumps(found.to_dict()) if as_json else "\n".join(describe_estimate(found)))
+    if stop.caught is not None:
+        progress.warn("stopped: told by what had been looked up until then")
+        raise typer.Exit(128 + stop.caught)
 
 
 def describe_estimate(found: "ExtractEstimate") -> list[str]:
