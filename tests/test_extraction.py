@@ -190,7 +190,7 @@ def test_failed_videos_are_skipped_until_they_are_asked_for(tmp_path, mixed):
     # They still have no features: the run tells so again, but tries nothing.
     assert (again.num_done, again.num_skipped, again.num_failed) == (0, 2, 5)
     assert not listener.begun
-    assert any("5 videos failed before and are skipped; --retry-failed" in warning for warning in listener.warnings)
+    assert any("5 videos failed before, skipped now; --retry-failed" in warning for warning in listener.warnings)
     assert {failure.attempts for failure in load_failures(csv).values()} == {1}
     write_tiny_video(mixed / "text.mp4", 1.0, seed=9)
     (mixed / "noise.mp4").unlink()

@@ -85,3 +85,15 @@ def test_two_runs_may_set_the_same_damaged_part_aside(tmp_path):
     path.write_bytes(b"damaged")
     assert set_aside(path) == set_aside(path) == tmp_path / "part-a.h5.damaged"
     assert [entry.name for entry in tmp_path.iterdir()] == ["part-a.h5.damaged"]
+
+
+def test_a_store_too_large_to_verify_at_each_start_is_taken_as_it_is(videos, tmp_path, monkeypatch):
+    from tsmfeat.workflows import outputs
+
+    out, listener = tmp_path / "parts", Listener()
+    extract([str(videos)], out, tiny_options(batch_size=1))
+    monkeypatch.setattr(outputs, "_MOST_VERIFIED_BYTES", 1000)
+    monkeypatch.setattr(outputs, "find_damaged", lambda *_: pytest.fail("it was read"))
+    report = extract([str(videos)], out, tiny_options(batch_size=1), listener)
+    assert (report.num_skipped, report.num_done) == (4, 0)
+    assert any("are taken as they are" in note for note in listener.notes)

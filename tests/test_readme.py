@@ -54,6 +54,9 @@ def folder(tmp_path_factory):
     shifted = build_trunk("resnet18", 2).shifted_blocks
     training = {"state_dict": official_tsm(resnet18(weights=None).state_dict(), shifted), "args": Namespace(lr=0.1)}
     torch.save(training, folder / "ckpt.best.pth.tar")
+    (folder / "audio").mkdir()
+    for name in SUBSETS:
+        np.save(folder / "audio" / f"{name}.npy", rng.normal(size=(3, 8)).astype(np.float32))
     for name, step in (("t05", 0.5), ("t10", 1.0)):
         trunk = TrunkOptions("resnet18", "random:0", num_frames=2)
         options = ExtractOptions(trunk, VideoOptions("square32", workers=1), step_seconds=step)

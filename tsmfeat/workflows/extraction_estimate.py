@@ -207,7 +207,6 @@ def _look_up(
         events = pool.read(make_tasks(run, options, only_open=True), _IDLE_SECONDS)
         for event in _until(events, options.probe_seconds, should_stop):
             if isinstance(event, VideoOpened):
-                run.open(event)
                 lengths.counts[event.key] = event.num_intervals
                 lengths.seconds[event.key] = event.duration_seconds
             elif isinstance(event, VideoFailed):
@@ -238,7 +237,6 @@ def _measure(
 ) -> float | None:
     """Return how many clips a second are read and embedded, start-up and first batches left out."""
     progress.begin("measure", 0, "")
-    run.opened.clear()
     first = last = (0.0, 0)
     with ExitStack() as stack:
         embedders = open_embedders(run, trunks, options, stack)

@@ -11,7 +11,7 @@ from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs
 from tsmfeat.workflows.extraction_run import ExtractionRun
 from tsmfeat.workflows.failures import Failure, failures_path, load_failures
 from tsmfeat.workflows.options import ExtractOptions
-from tsmfeat.workflows.outputs import clear_outputs, remove_left_overs, stored_videos
+from tsmfeat.workflows.outputs import clear_outputs, remove_left_overs, stored_videos, tell_packing
 from tsmfeat.workflows.shards import parse_shard, shard_name
 from tsmfeat.workflows.sources import VideoSource
 
@@ -71,6 +71,8 @@ def begin_run(plan: ExtractPlan, options: ExtractOptions, progress: Progress) ->
         frozenset(source.key for source in sources),
         progress,
     )
+    needed = sorted({place for job in run.jobs for place in job.outputs})
+    tell_packing([outputs[place].out for place in needed], progress)
     return run, len(sources) - len(jobs)
 
 
@@ -104,4 +106,5 @@ def _tell_skipped(
     if partly := sum(len(job.outputs) < wanted[job.source.view] for job in jobs):
         progress.note(f"{partly} videos are finished in some of the outputs, and go on in the others")
     if skipped:
-        progress.warn(f"{len(skipped)} videos failed before and are skipped; --retry-failed tries them again")
+        count = "1 video" if len(skipped) == 1 else f"{len(skipped)} videos"
+        progress.warn(f"{count} failed before, skipped now; --retry-failed tries again")

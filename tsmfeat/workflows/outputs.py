@@ -21,6 +21,8 @@ from tsmfeat.workflows.sources import VideoSource
 _OTHER_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".h5py")
 # HDF5 lays the root's attributes into the first kilobyte of every file of ours.
 _HEAD_BYTES = 4096
+# About a minute's reading.
+_MOST_VERIFIED_BYTES = 64 << 30
 
 
 def require_usable_output(out: Path) -> None:
@@ -133,8 +135,8 @@ def stored_videos(out: Path, spec: FeatureSpec, sources: list[VideoSource], prog
     """Return the ids of the videos that an output holds intact; damaged files are set aside.
 
     A video counts as finished only if its checksum holds now, so each run reads what it is going to skip, at 1 to 2 GB
-    a second. Where parts are about to be packed, those of all other videos are verified too: a damaged one would stop
-    the packing at the end.
+    a second; an output so large that this would take more than a minute is taken as it is, which is said. Where parts
+    are about to be packed, those of all other videos are verified too: a damaged one would stop the packing at the end.
 
     Raises
     ------
@@ -151,11 +153,30 @@ def stored_videos(out: Path, spec: FeatureSpec, sources: list[VideoSource], prog
     named = {source.video_id for source in sources}
     missing = bool(named - stored)
     packing = is_packed_output(out) and (missing or output_files(out) != [out])
-    stored -= _damaged_videos(out, stored if packing else stored & named, named, progress)
-    if missing and is_packed_output(out) and out.exists():
-        size = out.stat().st_size / 1e6
-        progress.note(f"{out} is packed anew at the end: that takes {size:,.1f} MB of free space and the new videos'")
+    if packing or not _too_much_to_verify(out, progress):
+        stored -= _damaged_videos(out, stored if packing else stored & named, named, progress)
     return stored
+
+
+def _too_much_to_verify(out: Path, progress: Progress) -> bool:
+    size = sum(path.stat().st_size for path in output_files(out))
+    if size <= _MOST_VERIFIED_BYTES:
+        return False
+    progress.note(
+        f"{out}: {size / 1e9:,.0f} GB of finished videos are taken as they are; their checksums are verified when they "
+        "are read, and by tsmfeat validate --deep"
+    )
+    return True
+
+
+def tell_packing(outs: Sequence[Path], progress: Progress) -> None:
+    """Say how much room it takes to pack anew what some outputs hold already."""
+    packed = [out for out in outs if is_packed_output(out) and out.exists()]
+    if not packed:
+        return
+    size = sum(out.stat().st_size for out in packed) / 1e6
+    which = f"{packed[0]} is" if len(packed) == 1 else f"{len(packed)} outputs are"
+    progress.note(f"{which} packed anew at the end: that takes {size:,.1f} MB of free space and the new videos'")
 
 
 def _damaged_videos(out: Path, wanted: set[str], named: set[str], progress: Progress) -> set[str]:
