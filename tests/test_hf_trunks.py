@@ -226,3 +226,16 @@ def test_cuda_equals_the_cpu(tmp_path):
     trunk, clips = load(write_config(tmp_path / "m", "vjepa2")), clips_of()
     rows = [Embedder(trunk, device, "fp32", 2)(clips).astype(np.float64) for device in ("cpu", "cuda:0")]
     assert np.abs(rows[1] - rows[0]).max() <= 2e-3 * np.abs(rows[0]).max()
+
+
+def test_code_that_lies_in_a_folder_is_never_run_nor_asked_about(tmp_path, monkeypatch):
+    ran = tmp_path / "ran"
+    config = {"model_type": "odd", "auto_map": {"AutoConfig": "odd.OddConfig"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "odd.py").write_text(f"import pathlib\n\npathlib.Path({str(ran)!r}).touch()\n")
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda *words: asked.append(words) or "y")
+    with pytest.raises(CheckpointError, match="json cannot be used"):
+        load(tmp_path)
+    assert not asked
+    assert not ran.exists()

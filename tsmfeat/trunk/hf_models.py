@@ -91,7 +91,8 @@ def _quietly(transformers: Any) -> Iterator[None]:  # noqa: ANN401
 
 def _read_config(transformers: Any, folder: Path) -> Any:  # noqa: ANN401
     try:
-        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        # Said, not left open: else the library asks at the terminal whether to run code that lies in the folder.
+        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
             f"{folder}: its config.json cannot be used ({_one_line(error)})", "copy the model's files again"
@@ -106,7 +107,7 @@ def _build(
     layout: VideoLayout,
 ) -> tuple[nn.Module, Filled]:
     if not pretrained:
-        return _encoder(transformers.AutoModel.from_config(config), layout), Filled()
+        return _encoder(transformers.AutoModel.from_config(config, trust_remote_code=False), layout), Filled()
     model, notes = _load_pretrained(transformers, folder)
     return _encoder(model, layout), Filled(_weights_sha256(folder), notes)
 
@@ -119,7 +120,7 @@ def _encoder(model: nn.Module, layout: VideoLayout) -> nn.Module:
 def _load_pretrained(transformers: Any, folder: Path) -> tuple[nn.Module, tuple[str, ...]]:  # noqa: ANN401
     try:
         model, found = transformers.AutoModel.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True, dtype=torch.float32
+            folder, local_files_only=True, output_loading_info=True, dtype=torch.float32, trust_remote_code=False
         )
     except (OSError, RuntimeError, ValueError) as error:
         raise CheckpointError(
