@@ -128,7 +128,15 @@ def test_a_device_without_memory_for_one_clip_ends_the_run(tmp_path, videos, mon
         extract([str(videos)], tmp_path / "x.h5", tiny_options(batch_size=6))
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: out of memory"),
+    ],
+)
 def test_a_device_with_little_memory_gets_smaller_batches(tmp_path, videos, truth, monkeypatch, error):
     real, sizes = Embedder.start, []
 

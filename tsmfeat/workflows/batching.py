@@ -13,6 +13,8 @@ from tsmfeat.trunk.embedding import Embedder
 
 # One batch is on the device while the next is being filled.
 _NUM_IN_FLIGHT = 2
+# Only CUDA's own allocator of torch has an error class: not the CPU's, nor that of page-locked memory, nor cuBLAS.
+_NO_MEMORY = ("DefaultCPUAllocator", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 @dataclass
@@ -176,8 +178,7 @@ class ClipBatcher:
 
 
 def _lacks_memory(error: RuntimeError) -> bool:
-    # The CPU's allocator has no error class of its own.
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def _allocate_batch(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
