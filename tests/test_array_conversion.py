@@ -28,8 +28,7 @@ from tsmfeat.video.encoding import write_video
 from tsmfeat.workflows.array_export import export_arrays
 from tsmfeat.workflows.array_files import float16_blocks, read_shape
 from tsmfeat.workflows.array_import import declared_spec, import_arrays
-from tsmfeat.workflows.array_index import name_files, write_index
-from tsmfeat.workflows.array_index import read_index as read_index_of_arrays
+from tsmfeat.workflows.array_index import name_files, read_array_index, write_array_index
 from tsmfeat.workflows.array_options import ArrayOptions
 from tsmfeat_cli.main import app
 
@@ -466,11 +465,11 @@ def test_the_time_to_read_an_index_grows_as_its_length(tmp_path):
         folder = tmp_path / str(count)
         folder.mkdir()
         records = [VideoRecord(f"v{number}", 0, 0, np.zeros(0, np.uint8), 0.0) for number in range(count)]
-        write_index(folder, make_spec(), records, name_files([record.video_id for record in records]))
+        write_array_index(folder, make_spec(), records, name_files([record.video_id for record in records]))
 
     def seconds(count):
         began = time.process_time()
-        assert len(read_index_of_arrays(tmp_path / str(count)).names) == count
+        assert len(read_array_index(tmp_path / str(count)).names) == count
         return time.process_time() - began
 
     assert seconds(16_000) < 64 * min(seconds(1_000) for _ in range(3))

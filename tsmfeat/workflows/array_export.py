@@ -19,7 +19,7 @@ from tsmfeat.store.streaming import VideoRecord
 from tsmfeat.store.temporaries import remove_stale_temporaries
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.array_import import ArrayReport
-from tsmfeat.workflows.array_index import name_files, write_index
+from tsmfeat.workflows.array_index import name_files, write_array_index
 
 _SILENCE = Silence()
 _BLOCK_ROWS = 1 << 12
@@ -66,7 +66,7 @@ def export_arrays(source: Path, out: Path, dtype: str = "float16", progress: Pro
                 progress.advance(1, video_id)
             progress.end()
             refuse_problems(source, problems)
-            write_index(folder, store.spec, _records(store), names)
+            write_array_index(folder, store.spec, _records(store), names)
         num_videos, num_intervals, spec = store.num_videos, store.num_intervals, store.spec.to_dict()
     return ArrayReport(str(out), "arrays", spec, num_videos, num_intervals, 0, 0, 0, time.monotonic() - began)
 

@@ -14,12 +14,12 @@ from tsmfeat.files import canonical_json, sha256_text
 from tsmfeat.formats.row_checks import refuse_problems
 from tsmfeat.store.folders import files_in, is_packed_output, parts_folder
 from tsmfeat.store.streaming import VideoRecord, write_records
-from tsmfeat.store.validation import read_index as read_store_index
+from tsmfeat.store.validation import read_index
 from tsmfeat.values.features import FeatureSpec, require_same_spec
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.array_counts import KnownVideos, known_videos
 from tsmfeat.workflows.array_files import INDEX_NAME, ArrayFile, checksum_rows, find_arrays, float16_blocks, read_shape
-from tsmfeat.workflows.array_index import read_index
+from tsmfeat.workflows.array_index import read_array_index
 from tsmfeat.workflows.array_options import ArrayOptions
 from tsmfeat.workflows.kinds import require_replaceable
 
@@ -124,7 +124,7 @@ def _present_spec(out: Path) -> FeatureSpec | None:
     if not out.exists():
         return None
     require_replaceable(out, "features")
-    return read_store_index(out).spec if out.stat().st_size else None
+    return read_index(out).spec if out.stat().st_size else None
 
 
 def _read_exported(
@@ -135,7 +135,7 @@ def _read_exported(
             f"{folder}: its {INDEX_NAME} says what the arrays are, and options do too",
             f"leave the options out; or remove {INDEX_NAME}, if the arrays are no longer those it speaks of",
         )
-    index = read_index(folder)
+    index = read_array_index(folder)
     found = {path.name: path for path in find_arrays(folder, "path")[0].values() if path.parent == folder}
     problems = [f"{name}: is missing" for name in sorted(set(index.names.values()) - set(found))]
     problems += [f"{name}: {INDEX_NAME} does not name it" for name in sorted(set(found) - set(index.names.values()))]

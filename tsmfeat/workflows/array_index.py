@@ -70,7 +70,9 @@ def name_files(video_ids: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def write_index(folder: Path, spec: FeatureSpec, records: Iterable[VideoRecord], names: Mapping[str, str]) -> None:
+def write_array_index(
+    folder: Path, spec: FeatureSpec, records: Iterable[VideoRecord], names: Mapping[str, str]
+) -> None:
     """Write `features.json`, a line a video."""
     head = json.dumps({"format": _FORMAT, "version": _VERSION, "spec": spec.to_dict()}, ensure_ascii=False)
     lines = [json.dumps({"file": names[record.video_id]} | _describe(record), ensure_ascii=False) for record in records]
@@ -83,7 +85,7 @@ def _describe(record: VideoRecord) -> dict[str, Any]:
     return values | {name: values[name].tolist() for name in _ARRAYS}
 
 
-def read_index(folder: Path) -> IndexedArrays:
+def read_array_index(folder: Path) -> IndexedArrays:
     """Read `features.json`.
 
     Raises
