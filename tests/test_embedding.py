@@ -282,6 +282,29 @@ def precisions():
     return torch.backends.cudnn.conv.fp32_precision, torch.backends.mkldnn.conv.fp32_precision
 
 
+@pytest.mark.parametrize("wish", ["high", "medium"])
+def test_float32_products_are_not_rounded_and_settings_are_put_back(trunk, clips, wish):
+    def settings():
+        return torch.backends.cuda.matmul.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision
+
+    seen = []
+    watched = copy.deepcopy(trunk)
+    watched.layer1.register_forward_hook(lambda *_: seen.append(torch.get_float32_matmul_precision()))
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision(wish)
+        asked = settings()
+        Embedder(watched, "cpu", "fp32", 2)(clips[:1])
+        assert (settings(), torch.get_float32_matmul_precision()) == (asked, wish)
+        # The newer name alone: torch cannot read the older one then.
+        torch.backends.cuda.matmul.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision = "tf32", "ieee"
+        Embedder(watched, "cpu", "fp32", 2)(clips[:1])
+        assert settings() == ("tf32", "ieee")
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert seen == ["highest", "highest"]
+
+
 def test_float32_convolutions_are_not_rounded_and_settings_are_put_back(trunk, clips):
     seen = []
     watched = copy.deepcopy(trunk)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch.backends import cudnn, mkldnn
+from torch.backends import cuda, cudnn, mkldnn
 
 from tsmfeat.errors import ConfigurationError, EnvironmentLackError
 from tsmfeat.trunk.options import PRECISIONS
@@ -16,6 +16,7 @@ _CUDA_PIXELS = 1 << 25
 _LARGEST_BATCH = 512
 # mypy reads the file of a module that torch replaces by an object when it is imported.
 _CONVOLUTIONS = (cudnn.conv, mkldnn.conv)  # type: ignore[attr-defined]
+_PRODUCTS = (cuda.matmul, mkldnn.matmul)  # type: ignore[attr-defined]
 
 
 def resolve_device(device: str) -> str:
@@ -125,3 +126,31 @@ def exact_convolutions(benchmark: bool = False) -> Iterator[None]:
         cudnn.benchmark = before
         for conv, precision in zip(_CONVOLUTIONS, precisions, strict=True):
             conv.fp32_precision = precision
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Keep float32 matrix products float32 while the context lasts; torch's settings are put back after it.
+
+    They are so by default, but a notebook or a user's own trunk may have asked for speed: most of a transformer is
+    products.
+
+    Examples
+    --------
+    >>> with exact_products():
+    ...     torch.get_float32_matmul_precision()
+    'highest'
+    """
+    before = [product.fp32_precision for product in _PRODUCTS]
+    if not {"tf32", "bf16"} & set(before):
+        yield
+        return
+    # torch has two names for these settings, and refuses to read one where only the other was changed.
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision("medium" if "bf16" in before else "high")
+        for product, precision in zip(_PRODUCTS, before, strict=True):
+            if product.fp32_precision != precision:
+                product.fp32_precision = precision

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.trunk.compiling import compile_network
-from tsmfeat.trunk.device import exact_convolutions
+from tsmfeat.trunk.device import exact_convolutions, exact_products
 from tsmfeat.trunk.folding import prepare_network
 from tsmfeat.trunk.protocol import Trunk
 from tsmfeat.trunk.stopwatch import Stopwatch
@@ -212,7 +212,7 @@ class Embedder:
         frames = batch.permute(0, 1, 4, 2, 3).to(torch.float32).mul_(self._scale).add_(self._offset)
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
         # One static shape makes it worth while to look for its fastest kernels.
-        with autocast, exact_convolutions(benchmark=self._pad):
+        with autocast, exact_convolutions(benchmark=self._pad), exact_products():
             embeddings: Tensor = network(frames).float()
         return embeddings
 
