@@ -25,7 +25,10 @@ from tsmfeat_cli.common import (
     parse_words,
 )
 from tsmfeat_cli.extract_estimate import estimate
-from tsmfeat_cli.shared_options import (
+from tsmfeat_cli.signals import StopSignals
+from tsmfeat_cli.stdout import write_data
+from tsmfeat_cli.terminal import TerminalProgress
+from tsmfeat_cli.video_options import (
     AllowPartial,
     BatchSize,
     Decoder,
@@ -36,9 +39,6 @@ from tsmfeat_cli.shared_options import (
     ReaderTimeout,
     Workers,
 )
-from tsmfeat_cli.signals import StopSignals
-from tsmfeat_cli.stdout import write_data
-from tsmfeat_cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:
     from tsmfeat.workflows.extraction_report import ExtractReport

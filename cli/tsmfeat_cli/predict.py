@@ -15,27 +15,19 @@ from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_switch, parse_whole_or_auto
 from tsmfeat_cli.shared_options import (
-    AllowPartial,
-    BatchSize,
     ClassThreshold,
-    Decoder,
-    Device,
     Fusion,
     FusionMaxSegments,
     FusionMinScore,
     FusionSigma,
     FusionTiou,
     GammaGiven,
-    IdRule,
     Localize,
-    MaxBad,
     MaxGap,
     MinDuration,
     Missing,
     PriorAnnotations,
     PriorSubset,
-    ReaderMemory,
-    ReaderTimeout,
     Refine,
     SegmentScore,
     Smooth,
@@ -45,7 +37,6 @@ from tsmfeat_cli.shared_options import (
     Union,
     VideoPrior,
     WeightsOfHeads,
-    Workers,
     parse_class_thresholds,
     parse_gamma,
     parse_threshold,
@@ -54,6 +45,17 @@ from tsmfeat_cli.shared_options import (
 from tsmfeat_cli.signals import StopSignals
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
+from tsmfeat_cli.video_options import (
+    AllowPartial,
+    BatchSize,
+    Decoder,
+    Device,
+    IdRule,
+    MaxBad,
+    ReaderMemory,
+    ReaderTimeout,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from tsmfeat.workflows.prediction import PredictReport

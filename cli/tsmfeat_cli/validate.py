@@ -11,9 +11,15 @@ from tsmfeat.errors import InputError
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows.options import ValidateOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_whole_or_auto
-from tsmfeat_cli.shared_options import Decoder, MaxBad, ReaderMemory, ReaderTimeout, Workers
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
+from tsmfeat_cli.video_options import (
+    Decoder,
+    MaxBad,
+    ReaderMemory,
+    ReaderTimeout,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from tsmfeat.workflows.validation import CheckedFile, ValidateReport
