@@ -210,6 +210,16 @@ def test_what_does_not_fit_together_is_refused(options, message):
         ExtractOptions((trunk(), trunk("resnet34")), **options)
 
 
+@pytest.mark.parametrize("view", ["../../out", "360 °/left"])
+def test_a_view_never_leads_out_of_the_folder(tmp_path, videos, view):
+    out = tmp_path / "deep" / "kept"
+    report = extract([str(videos / "clip0.mp4")], out, tiny_options(step_seconds=(0.5, 1.0), view=view))
+    assert (report.num_done, report.spec.view) == (1, view)
+    assert len(list(out.glob("*.h5"))) == len(list(tmp_path.rglob("*_t*"))) == 2
+    with open_features(report.out[0]) as store:
+        assert store.spec.view == view
+
+
 def test_several_kinds_need_a_folder(tmp_path, videos):
     with pytest.raises(ConfigurationError, match="2 kinds of features"):
         extract([str(videos)], tmp_path / "x.h5", many(trunk(), step_seconds=(0.5, 1.0)))
@@ -398,6 +408,7 @@ def test_a_manifest_without_views_gives_ids_freely(tmp_path):
         (["video_id,path", "a,b,c"], "line 2: another number of columns"),
         (["video_id,view,path", "a,../x,a.mp4"], "line 2: view '../x'"),
         (["video_id,view,path", "a,front view,a.mp4"], "line 2: view 'front view'"),
+        (["video_id,view,path", "a,360_panoramic,a.mp4", "b,_,", ",3,b.mp4"], "line 3: no path; line 4: a video id"),
         (["video_id,path", '"a,a.mp4'], "not a readable manifest"),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.text import Text
 from typer.testing import CliRunner
 
 import tsmfeat
@@ -62,6 +63,14 @@ def test_help_loads_nothing_heavy(words):
     heavy, printed = loaded_by(f"from tsmfeat_cli.main import app; app({words!r}, prog_name='tsmfeat')")
     assert heavy == set()
     assert "tsmfeat" in printed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_word_of_the_help_is_taken_for_markup(name):
+    group = typer.main.get_command(app)
+    for option in group.get_command(group.make_context("tsmfeat", [], resilient_parsing=True), name).params:
+        text = getattr(option, "help", None) or ""
+        assert Text.from_markup(text).plain == text, option.name
 
 
 def test_the_list_of_commands_loads_no_command():

@@ -111,6 +111,19 @@ def test_modules_functions_and_results_of_another_kind_are_refused(module, monke
         load()
 
 
+def test_what_a_users_own_code_raises_is_no_fault_of_ours(module, monkeypatch, tmp_path):
+    def build():
+        raise AssertionError
+
+    module.build = build
+    with pytest.raises(ConfigurationError, match=r"build\(2\) failed \(TypeError: .*takes 0 positional.*--debug"):
+        load()
+    (tmp_path / "unreadable_trunks.py").write_text("def build(:")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"cannot be imported \(SyntaxError: .*mend it"):
+        load_trunk(TrunkOptions("python:unreadable_trunks:build", "", 2))
+
+
 def test_a_temporal_shift_trunk_takes_any_size_and_is_loaded_by_either_name():
     options = TrunkOptions("resnet18", "random:0", 2)
     assert load_trunk(options).checkpoint_digest == load_temporal_shift(options).checkpoint_digest

@@ -231,6 +231,7 @@ def test_files_of_two_specs_are_no_store_and_both_are_named(tmp_path: Path) -> N
     for words in ("/a/part-test", "/b/part-test", "step_seconds: ", "geometry: "):
         assert words in caught.value.message
     assert caught.value.exit_code == 6
+    assert f"of one spec only, such as {tmp_path / 'a'}/part-test" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(

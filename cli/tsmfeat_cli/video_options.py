@@ -29,7 +29,7 @@ Decoder = Annotated[
     str,
     typer.Option(
         "--decoder",
-        help=f"{', '.join(DECODERS)}; decord reads only what is safe for it, torchcodec needs the extra [gpu].",
+        help=f"{', '.join(DECODERS)}; decord reads only what is safe for it, torchcodec needs the extra gpu.",
         rich_help_panel=VIDEO_PANEL,
     ),
 ]

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.errors import ConfigurationError, InputError, StoreError, did_you_mean
+from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError, StoreError, did_you_mean
 from tsmfeat.store import schema
 from tsmfeat.store.catalog import build_catalog, conflicting_videos, join_column
 from tsmfeat.store.folders import expand_paths
@@ -47,8 +47,15 @@ def open_features(paths: str | Path | Sequence[str | Path], verify: str = "first
         raise ConfigurationError(f"verify={verify!r}; known: {', '.join(VERIFY_CHOICES)}", "choose one of them")
     indexes = [read_index(path) for path in expand_paths(paths)]
     for index in indexes[1:]:
-        require_same_spec(indexes[0].spec, index.spec, str(indexes[0].path), str(index.path))
+        _require_one_store(indexes[0], index)
     return FeatureStore(indexes, verify=verify == "first")
+
+
+def _require_one_store(one: FileIndex, other: FileIndex) -> None:
+    try:
+        require_same_spec(one.spec, other.spec, str(one.path), str(other.path))
+    except SpecMismatchError as error:
+        raise SpecMismatchError(error.message, f"name files of one spec only, such as {one.path}") from error
 
 
 class FeatureStore:

@@ -30,7 +30,7 @@ def load_python(options: TrunkOptions) -> ForeignTrunk:
     Raises
     ------
     ConfigurationError
-        The module or function is not there, or what it returns lacks something; the message says what.
+        The module or function is not there or fails, or what it returns lacks something; the message says what.
     CheckpointError
         A file that cannot be read or does not fit.
     """
@@ -52,16 +52,22 @@ def _call(options: TrunkOptions) -> nn.Module:
     module_name, _, function_name = split_trunk(trunk)[1].partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:
         raise ConfigurationError(
-            f"{trunk}: cannot be imported ({error})",
-            "install it, or put its folder on PYTHONPATH: PYTHONPATH=. tsmfeat",
+            f"{trunk}: cannot be imported ({type(error).__name__}: {error})",
+            "install or mend it, or put its folder on PYTHONPATH: PYTHONPATH=. tsmfeat",
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise ConfigurationError(f"{trunk}: {module_name} has no function {function_name!r}", "check the name")
-    with seeded(random_seed(options.checkpoint) or 0):
-        network = function(options.num_frames)
+    try:
+        with seeded(random_seed(options.checkpoint) or 0):
+            network = function(options.num_frames)
+    except Exception as error:
+        raise ConfigurationError(
+            f"{trunk}: {function_name}({options.num_frames}) failed ({type(error).__name__}: {error})",
+            "mend the function: it is called with the number of frames; --debug shows where it failed",
+        ) from error
     if not isinstance(network, nn.Module):
         raise ConfigurationError(f"{trunk}: returned {type(network).__name__}; expected a torch module", _NEEDED)
     return network

@@ -206,9 +206,9 @@ def _tell_apart(names: Sequence[str], details: Sequence[str]) -> list[str]:
 
 def _name_spec(spec: FeatureSpec) -> str:
     view = f"_{spec.view}" if spec.view else ""
-    # Names of other libraries' trunks hold colons and slashes.
-    trunk = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in spec.trunk)
-    return f"{trunk}_t{spec.step_seconds:g}{view}"
+    # Names of other libraries' trunks hold colons and slashes; a view may hold anything, a way out of the folder too.
+    name = f"{spec.trunk}_t{spec.step_seconds:g}{view}"
+    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)
 
 
 def choose_jobs(
