@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tsmfeat.errors import CheckpointError, ConfigurationError
+from tsmfeat.errors import CheckpointError, ConfigurationError, InputError
 from tsmfeat.trunk.embedding import Embedder
 from tsmfeat.trunk.frame_sizes import require_fitting
 from tsmfeat.trunk.loading import load_trunk
@@ -96,6 +96,12 @@ def test_what_a_module_states_of_itself_is_taken(module, monkeypatch):
 def test_an_embedding_size_that_is_not_true_is_found_before_any_decoding(module, monkeypatch):
     monkeypatch.setattr(Weighted, "embedding_size", 4)
     with pytest.raises(Exception, match=r"shape \(1, 3\) for 1 clips; expected \(1, 4\)"):
+        require_fitting(load(), "python:own_trunks:build", 8, 8)
+
+
+def test_a_network_that_returns_no_tensor_is_found_before_any_decoding(module, monkeypatch):
+    monkeypatch.setattr(Weighted, "forward", lambda self, frames: [frames])
+    with pytest.raises(InputError, match=r"gave list; expected a tensor \[clips, 3\].*embeddings alone"):
         require_fitting(load(), "python:own_trunks:build", 8, 8)
 
 

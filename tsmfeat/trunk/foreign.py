@@ -97,7 +97,12 @@ class ForeignTrunk(nn.Module):
         return self._embed_checked(torch.zeros(1, self._num_trial_frames, 3, height, width))
 
     def _embed_checked(self, frames: Tensor) -> Tensor:
-        embeddings = self._embed(self.network, frames)
+        embeddings: object = self._embed(self.network, frames)
+        if not isinstance(embeddings, Tensor):
+            raise InputError(
+                f"the network gave {type(embeddings).__name__}; expected a tensor [clips, {self.embedding_size}]",
+                "return the embeddings alone",
+            )
         if embeddings.shape != (len(frames), self.embedding_size):
             raise InputError(
                 f"the network gave embeddings of shape {tuple(embeddings.shape)} for {len(frames)} clips; "
