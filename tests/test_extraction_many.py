@@ -399,7 +399,9 @@ def test_a_manifest_without_views_gives_ids_freely(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["video_id,file", "a,a.mp4"], "without column path"),
+        (["video_id,file", "a,a.mp4"], "without column path; its first line is video_id, file"),
+        (["video_id;path", "a;a.mp4"], "without column video_id, path; its first line is video_id;path.*with commas"),
+        ([""], "its first line is empty"),
         (["video_id,path"], "no videos"),
         (["video_id,path", "a,a.mp4", "a,b.mp4"], "line 3: video 'a' is listed twice"),
         (["video_id,view,path", "a,x,a.mp4", "a,x,b.mp4"], "line 3: video 'a' view 'x' is listed twice"),

@@ -75,13 +75,15 @@ def _read_rows(path: Path) -> list[tuple[int, dict[str, str | None]]]:
         # File names that are no UTF-8 lie in it as the bytes they are.
         text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        missing = [column for column in _REQUIRED if column not in (reader.fieldnames or ())]
+        found = reader.fieldnames or ()
+        missing = [column for column in _REQUIRED if column not in found]
         rows = [(reader.line_num, row) for row in reader]
     except (OSError, csv.Error) as error:
         raise InputError(f"{path}: not a readable manifest ({error})", "write a CSV: video_id,view,path") from error
     if missing:
         raise InputError(
-            f"{path}: a manifest without column {', '.join(missing)}", "its first line is video_id,view,path"
+            f"{path}: a manifest without column {', '.join(missing)}; its first line is {', '.join(found) or 'empty'}",
+            "begin it with the line video_id,view,path, with commas",
         )
     return rows
 
