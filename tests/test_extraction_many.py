@@ -193,6 +193,35 @@ def test_an_embedding_that_one_output_refuses_leaves_the_others(tmp_path, videos
     assert not (tmp_path / "all" / "failures.csv").exists()
 
 
+def test_an_output_that_refused_a_video_holds_no_other_up(tmp_path, videos, monkeypatch):
+    from tsmfeat.trunk.embedding import Embedder
+
+    real = Embedder.start
+
+    def loud(self, clips):
+        fetch = real(self, clips)
+        return lambda: fetch() * (1e9 if self.num_frames == 3 else 1)
+
+    monkeypatch.setattr(Embedder, "start", loud)
+    out, refusing = tmp_path / "all", trunk("resnet34", num_frames=3)
+    extract([str(videos)], out, many(trunk(), refusing))
+    # A step never tried before is made, by the trunk that can; the other outputs of that trunk are not tried again.
+    report = extract([str(videos)], out, many(trunk(), refusing, step_seconds=(0.5, 1.0)))
+    assert stored_counts(out / "resnet18_t1.h5") == {"clip0": 1, "clip1": 1, "clip2": 2, "clip3": 2}
+    assert (report.num_done, report.num_failed) == (0, 4)
+    listed = load_failures(out / "failures.csv")
+    assert {failure.outputs for failure in listed.values()} == {"resnet34_t1"}
+    alone = extract([str(videos)], out, many(trunk(), step_seconds=(0.25, 0.5)))
+    assert (alone.num_done, alone.num_failed, stored_counts(out / "resnet18_t0.25.h5")["clip3"]) == (4, 0, 10)
+    again = extract([str(videos)], out, many(trunk(), step_seconds=(0.25, 0.5)))
+    assert (again.num_skipped, again.num_failed) == (4, 0)
+    assert load_failures(out / "failures.csv") == listed
+    monkeypatch.undo()
+    mended = extract([str(videos)], out, many(trunk(), refusing, step_seconds=(0.5, 1.0), retry_failed=True))
+    assert (mended.num_done, mended.num_failed) == (4, 0)
+    assert not (out / "failures.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

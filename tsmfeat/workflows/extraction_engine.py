@@ -224,7 +224,7 @@ def _drop(key: int, run: ExtractionRun, batchers: Batchers) -> None:
 def _store_complete(run: ExtractionRun, batchers: Batchers, writers: Writers) -> None:
     for key in [key for key in run.read if _is_complete(key, run, batchers)]:
         features: dict[int, VideoFeatures] = {}
-        refusals: list[str] = []
+        refusals: dict[int, str] = {}
         for place in run.jobs[key].outputs:
             rows = batchers[run.outputs[place].trunk].take((key, place))
             try:
@@ -233,9 +233,9 @@ def _store_complete(run: ExtractionRun, batchers: Batchers, writers: Writers) ->
             except InputError as error:
                 # What other outputs take of the video is good and stays there.
                 kind = f" ({run.outputs[place].out.stem})" if len(run.outputs) > 1 else ""
-                refusals.append(error.message + kind)
+                refusals[place] = error.message + kind
         if refusals:
-            run.fail(key, "embed", "; ".join(refusals))
+            run.fail(key, "embed", "; ".join(refusals.values()), tuple(refusals))
         else:
             run.finish(key, features)
 

@@ -22,9 +22,9 @@ from tsmfeat.workflows.extraction_engine import (
     open_pool,
     take_event,
 )
-from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs, plan_recipes
+from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs, leave_failed, plan_recipes
 from tsmfeat.workflows.extraction_run import ExtractionRun
-from tsmfeat.workflows.failures import failures_path, load_failures
+from tsmfeat.workflows.failures import Failure, failures_path, load_failures
 from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat.workflows.outputs import nearest_folder, require_usable_output
 from tsmfeat.workflows.shards import parse_shard, shard_name
@@ -169,19 +169,19 @@ def _jobs_left(
     out: Path, sources: Sequence[VideoSource], outputs: Sequence[SpecOutput], options: ExtractOptions
 ) -> list[VideoJob]:
     stored: list[set[str]] = [set() for _ in outputs]
-    failed: set[str] = set()
+    failures: dict[str, Failure] = {}
     if not options.overwrite:
         stored = [set(finished_videos(o.out, o.spec, skip_damaged=True).num_intervals) for o in outputs]
         if not options.retry_failed:
-            failed = _failed_before(failures_path(out, shard_name(parse_shard(options.shard))))
-    return [job for job in choose_jobs(sources, outputs, stored) if job.source.key not in failed]
+            failures = _failed_before(failures_path(out, shard_name(parse_shard(options.shard))))
+    return leave_failed(choose_jobs(sources, outputs, stored), outputs, failures)
 
 
-def _failed_before(path: Path) -> set[str]:
+def _failed_before(path: Path) -> dict[str, Failure]:
     try:
-        return set(load_failures(path))
+        return load_failures(path)
     except InputError:
-        return set()
+        return {}
 
 
 def _mixed(jobs: Sequence[VideoJob]) -> list[VideoJob]:

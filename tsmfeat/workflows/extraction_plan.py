@@ -1,7 +1,7 @@
 """What an extraction makes: one kind of features for every trunk, step and view, and where each goes."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tsmfeat.values.features import FeatureSpec
 from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.video.options import reader_identity
 from tsmfeat.video.tasks import ClipRecipe
+from tsmfeat.workflows.failures import Failure
 from tsmfeat.workflows.options import ExtractOptions
 from tsmfeat.workflows.sources import VideoSource
 
@@ -231,6 +232,29 @@ def choose_jobs(
         for source in sources
     )
     return [job for job in jobs if job.outputs]
+
+
+def leave_failed(
+    jobs: Sequence[VideoJob], outputs: Sequence[SpecOutput], failures: Mapping[str, Failure]
+) -> list[VideoJob]:
+    """Return jobs without what failed before: a video for all outputs, or for those that refused it.
+
+    Parameters
+    ----------
+    jobs, outputs
+        What is left to do.
+    failures
+        By `Failure.key`.
+    """
+    left = []
+    for job in jobs:
+        failure = failures.get(job.source.key)
+        places = tuple(
+            place for place in job.outputs if failure is None or not failure.concerns([outputs[place].out.stem])
+        )
+        if places:
+            left.append(VideoJob(job.source, places))
+    return left
 
 
 def repeats_frames(spec: FeatureSpec, distinct_frames: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> bool:

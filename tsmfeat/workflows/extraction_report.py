@@ -94,7 +94,9 @@ def report_run(run: ExtractionRun, sources: Sequence[VideoSource], num_skipped: 
     seconds
         Wall time.
     """
-    failed = [run.failures[source.key] for source in sources if source.key in run.failures]
+    names = {output.out.stem for output in run.outputs}
+    listed = [run.failures[source.key] for source in sources if source.key in run.failures]
+    failed = [failure for failure in listed if failure.concerns(names)]
     return ExtractReport(
         out=tuple(str(output.out) for output in run.outputs),
         num_videos=len(sources),

@@ -7,7 +7,7 @@ from pathlib import Path
 from tsmfeat.errors import InputError
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.extraction_engine import LoadedTrunk
-from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs
+from tsmfeat.workflows.extraction_plan import SpecOutput, VideoJob, choose_jobs, leave_failed
 from tsmfeat.workflows.extraction_run import ExtractionRun
 from tsmfeat.workflows.failures import Failure, failures_path, load_failures
 from tsmfeat.workflows.options import ExtractOptions
@@ -60,11 +60,14 @@ def begin_run(plan: ExtractPlan, options: ExtractOptions, progress: Progress) ->
     ]
     jobs = choose_jobs(sources, outputs, stored)
     missing = frozenset(job.source.key for job in jobs)
-    failures = _known_failures(failures_file, missing, progress)
-    skipped = {} if options.retry_failed else failures
+    names = {output.out.stem for output in outputs}
+    failures = _known_failures(failures_file, frozenset(source.key for source in sources), progress)
+    # What an output of another run refused stays listed; of the rest, what is stored by now is none.
+    failures = {k: f for k, f in failures.items() if k in missing or not f.concerns(names)}
+    skipped = {} if options.retry_failed else {k: f for k, f in failures.items() if f.concerns(names)}
     _tell_skipped(sources, jobs, outputs, skipped, progress)
     run = ExtractionRun(
-        [job for job in jobs if job.source.key not in skipped],
+        leave_failed(jobs, outputs, skipped),
         outputs,
         failures_file,
         failures,

@@ -1,5 +1,6 @@
 """What became of the videos of an extraction so far: opened, read, finished, failed."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,8 +99,18 @@ class ExtractionRun:
         for known in (self.opened, self.read, self.feeds):
             known.pop(key, None)
 
-    def fail(self, key: int, stage: str, reason: str) -> None:
-        """List a video as failed, and say so; a second failure of one run is not counted again."""
+    def fail(self, key: int, stage: str, reason: str, refused: Sequence[int] = ()) -> None:
+        """List a video as failed, and say so; a second failure of one run is not counted again.
+
+        Parameters
+        ----------
+        key
+            Of the video.
+        stage, reason
+            As in `Failure`.
+        refused
+            Places of the outputs that did not take it, where others did; none: it failed for all.
+        """
         if key in self.failed_keys:
             return
         self.failed_keys.add(key)
@@ -111,7 +122,10 @@ class ExtractionRun:
             line = line.removeprefix(f"{beginning}: ")
         earlier = self.failures.get(source.key)
         attempts = 1 if earlier is None else earlier.attempts + 1
-        self.failures[source.key] = Failure(source.video_id, str(source.path), stage, line, attempts, source.view)
+        names = "/".join(self.outputs[place].out.stem for place in refused)
+        self.failures[source.key] = Failure(
+            source.video_id, str(source.path), stage, line, attempts, source.view, names
+        )
         self.progress.warn(f"{source.path}: {line}")
         self.progress.advance(1, source.video_id)
 
@@ -145,7 +159,7 @@ class ExtractionRun:
         """
         source, opened, quality = self.source(key), self.opened[key], self.read[key]
         self.forget(key)
-        self.failures.pop(source.key, None)
+        self._forget_failure(source.key, features)
         self.counts.num_done += 1
         self.counts.num_intervals += sum(len(video.embeddings) for video in features.values())
         self.counts.frames_decoded += quality.num_frames_decoded
@@ -158,6 +172,12 @@ class ExtractionRun:
             repeats_frames(self.outputs[place].spec, video.distinct_frames) for place, video in features.items()
         )
         self.progress.advance(1, source.video_id)
+
+    def _forget_failure(self, key: str, places: Collection[int]) -> None:
+        """Take a video off the list, unless an output that refused it in an earlier run was not tried now."""
+        earlier = self.failures.get(key)
+        if earlier is not None and earlier.names <= {self.outputs[place].out.stem for place in places}:
+            del self.failures[key]
 
     def save_failures(self) -> None:
         """Write the list of failures."""

@@ -11,8 +11,10 @@ from tsmfeat.files import remove_file, write_atomically
 from tsmfeat.workflows.sources import video_key
 
 COLUMNS = ("video_id", "path", "stage", "reason", "attempts")
-# A sixth column, only where videos have views.
-_VIEW = "view"
+# Further columns, written only where some video needs them.
+_OPTIONAL = ("view", "outputs")
+# Between the names of outputs: no name of a file holds it.
+_BETWEEN = "/"
 _MAX_ATTEMPTS = 10**9
 
 
@@ -32,6 +34,8 @@ class Failure:
         How many runs tried it.
     view
         Which view of the video; empty where there is one.
+    outputs
+        Names (without suffix) of the outputs that refused it, joined by ``/``; empty: it failed for all alike.
     """
 
     video_id: str
@@ -40,6 +44,22 @@ class Failure:
     reason: str
     attempts: int = 1
     view: str = ""
+    outputs: str = ""
+
+    def concerns(self, outputs: Collection[str]) -> bool:
+        """Tell whether one of some outputs lacks the video because of it.
+
+        Examples
+        --------
+        >>> Failure("a", "a.mp4", "embed", "too large", outputs="resnet18_t0.5/resnet18_t1").concerns(["resnet18_t1"])
+        True
+        """
+        return not self.outputs or not self.names.isdisjoint(outputs)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the outputs that refused it."""
+        return frozenset(self.outputs.split(_BETWEEN)) if self.outputs else frozenset()
 
     @property
     def key(self) -> str:
@@ -97,7 +117,8 @@ def _failure_of(row: Mapping[str, str | None]) -> Failure:
     # A row cut short has None in its last columns.
     video_id, path, stage, reason, attempts = (row[column] or "" for column in COLUMNS)
     number = int(attempts) if attempts.isdecimal() and len(attempts) < len(str(_MAX_ATTEMPTS)) else 1
-    return Failure(video_id, path, stage, reason, number, row.get(_VIEW) or "")
+    view, outputs = (row.get(column) or "" for column in _OPTIONAL)
+    return Failure(video_id, path, stage, reason, number, view, outputs)
 
 
 def save_failures(path: Path, failures: Mapping[str, Failure], own: Collection[str]) -> None:
@@ -126,7 +147,9 @@ def save_failures(path: Path, failures: Mapping[str, Failure], own: Collection[s
         return
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    columns = (*COLUMNS, _VIEW) if any(failure.view for failure in listed.values()) else COLUMNS
+    columns = COLUMNS + tuple(
+        column for column in _OPTIONAL if any(getattr(failure, column) for failure in listed.values())
+    )
     writer.writerow(columns)
     for _, failure in sorted(listed.items()):
         writer.writerow([getattr(failure, column) for column in columns])
