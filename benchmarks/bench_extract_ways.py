@@ -108,7 +108,7 @@ def _measure_many(folder: Path, setting: Setting) -> Case:
         f"{len(STEPS)} steps x {len(TRUNKS)} trunks",
         sizes,
         {ONE_PASS: _timed(one_pass), SIX_RUNS: _timed(six_runs)},
-        setting.pace(60),
+        setting.pace(30),
     )
 
 
@@ -132,7 +132,7 @@ def _measure_usual(folder: Path, setting: Setting) -> Case:
             error = float(np.linalg.norm(rows - expected) / np.linalg.norm(expected))
             require_equal(f"embeddings of {Path(path).stem}", error, 0.0, _TOLERANCE)
     sizes = {"videos": number, "height": size[0], "frames": size[2], "edge": edge}
-    return compete("the usual way", sizes, {OURS: _timed(ours), USUAL: _timed(usual)}, setting.pace(40))
+    return compete("the usual way", sizes, {OURS: _timed(ours), USUAL: _timed(usual)}, setting.pace(20))
 
 
 def _usual_way(videos: list[str], trunk: torch.nn.Module, edge: int) -> dict[str, npt.NDArray[np.float32]]:
@@ -186,11 +186,11 @@ def _measure_readers(folder: Path, setting: Setting) -> Case:
         contestant()
     _require_same(folder / "1.h5", folder / "2.h5")
     sizes = {"videos": number, "height": size[0], "frames": size[2]}
-    return compete("readers", sizes, contestants, setting.pace(40))
+    return compete("readers", sizes, contestants, setting.pace(20))
 
 
 def _memory_over_length(folder: Path, setting: Setting) -> dict[str, float]:
-    lengths = (2, 4) if setting.quick else (20, 200, 2_000)
+    lengths = (2, 4) if setting.quick else (20, 200, 1_000)
     peaks = {}
     for seconds in lengths:
         size = (32, 48, seconds * FPS) if setting.quick else (120, 160, seconds * FPS)
@@ -203,7 +203,7 @@ def _memory_over_length(folder: Path, setting: Setting) -> dict[str, float]:
 
 def _measure_resume(folder: Path, setting: Setting) -> dict[str, float]:
     """Return what it costs to find out that a number of videos are finished, the trunk's loading included."""
-    number = 20 if setting.quick else 2_000
+    number = 20 if setting.quick else 500
     (video,) = _make_videos(folder / "videos", 1, (32, 48, FPS), setting.seed)
     for place in range(1, number):
         Path(video).with_name(f"{place}.mp4").hardlink_to(video)

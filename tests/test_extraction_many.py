@@ -257,6 +257,18 @@ def test_several_kinds_need_a_folder(tmp_path, videos):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_one_kind_and_several_do_not_share_a_folder(tmp_path, videos):
+    one = [str(videos / "clip0.mp4")]
+    extract(one, tmp_path / "parts", tiny_options())
+    with pytest.raises(ConfigurationError, match="holds the parts of one kind"):
+        extract(one, tmp_path / "parts", many(trunk(), step_seconds=(0.5, 1.0)))
+    extract(one, tmp_path / "files", many(trunk(), step_seconds=(0.5, 1.0)))
+    with pytest.raises(ConfigurationError, match="a file of each of several kinds") as caught:
+        extract(one, tmp_path / "files", tiny_options())
+    assert caught.value.hint == f"use -o {tmp_path / 'files' / 'resnet18_t0.5.h5'}"
+    assert extract(one, tmp_path / "files" / "resnet18_t0.5.h5", tiny_options()).num_skipped == 1
+
+
 def test_outputs_in_two_precisions_are_not_continued_in_one(tmp_path, videos):
     for step, precision in ((0.5, "fp32"), (1.0, "bf16")):
         out = tmp_path / f"resnet18_t{step:g}.h5"

@@ -21,7 +21,7 @@ from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.clips import plan_clips_ticks
 from tsmfeat.video.geometry import parse_geometry
 from tsmfeat.workflows.extraction_engine import LoadedTrunk, extract_videos
-from tsmfeat.workflows.extraction_plan import SpecOutput, plan_outputs, specify
+from tsmfeat.workflows.extraction_plan import SpecOutput, plan_outputs, require_own_folder, specify
 from tsmfeat.workflows.extraction_report import ExtractReport, report_run
 from tsmfeat.workflows.extraction_resuming import ExtractPlan, begin_run, worker_name
 from tsmfeat.workflows.extraction_run import ExtractionRun
@@ -87,6 +87,7 @@ def extract(
     with _open_engine(options, progress) as fleet:
         trunks = load_trunks(options, progress, fleet)
         outputs = plan_run_outputs(out, trunks, views, options)
+        require_own_folder(out, outputs)
         plan = ExtractPlan(out, tuple(sources), tuple(outputs), tuple(trunks))
         report = run_plan(plan, options, progress, should_stop, fleet)
     return replace(report, seconds=time.monotonic() - began)

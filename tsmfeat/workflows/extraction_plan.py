@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.store.folders import is_packed_output
-from tsmfeat.store.schema import SUFFIX
+from tsmfeat.store.folders import files_in, is_packed_output
+from tsmfeat.store.schema import PART_PREFIX, SUFFIX
 from tsmfeat.trunk.names import name_in_spec
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.trunk.protocol import Trunk
@@ -210,6 +210,28 @@ def _name_spec(spec: FeatureSpec) -> str:
     # Names of other libraries' trunks hold colons and slashes; a view may hold anything, a way out of the folder too.
     name = f"{spec.trunk}_t{spec.step_seconds:g}{view}"
     return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)
+
+
+def require_own_folder(out: Path, outputs: Sequence[SpecOutput]) -> None:
+    """Refuse to mix, in one folder, the parts of one kind of features with files of several.
+
+    Raises
+    ------
+    ConfigurationError
+        Several kinds are to go where the parts of one lie, or the reverse: nothing would be found again.
+    """
+    inside = {path.name for path in files_in(out)} if not is_packed_output(out) else set()
+    alone = outputs[0].out == out
+    beside = f"{_name_spec(outputs[0].spec)}{SUFFIX}"
+    if alone and beside in inside:
+        raise ConfigurationError(
+            f"{out}: holds a file of each of several kinds of features, {beside} among them", f"use -o {out / beside}"
+        )
+    if not alone and any(name.startswith(PART_PREFIX) for name in inside):
+        raise ConfigurationError(
+            f"{out}: holds the parts of one kind of features; several kinds lie in files of their own",
+            f"choose another folder with -o, or pack the parts first: tsmfeat merge {out} -o FILE.h5",
+        )
 
 
 def choose_jobs(
