@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def measure(setting: Setting) -> Report:
             "peak MB of a reader by seconds of video": _memory_over_length(folder / "long", setting),
             "resume": _measure_resume(folder / "resume", setting),
         }
+        if find_spec("ray") and not setting.quick:
+            facts["Ray actors, wall s with Ray's start and end"] = _measure_actors(folder / "readers" / "videos")
     goals = [
         judge(Goal("3 steps x 2 trunks, decode-bound", ONE_PASS, SIX_RUNS, 0.6, 0.4, at_most=True), many),
         judge(Goal("against the usual way", USUAL, OURS, 1.5, 3.0), usual),
@@ -212,6 +215,18 @@ def _measure_resume(folder: Path, setting: Setting) -> dict[str, float]:
     again = extract([str(folder / "videos")], folder / "x", options)
     require_equal("finished videos", again.num_skipped, number)
     return {"videos": number, "first run, s": round(first.seconds, 2), "resumed run, s": round(again.seconds, 2)}
+
+
+def _measure_actors(videos: Path) -> dict[str, float]:
+    """Return how long Ray takes for the videos of the readers' case, once each."""
+    walls = {}
+    for count in (1, 2):
+        began = time.perf_counter()
+        options = _options(32, engine="ray", num_actors=count)
+        report = extract([str(videos)], videos.parent / f"ray{count}.h5", options)
+        require_equal("videos extracted", report.num_done, report.num_videos)
+        walls[str(count)] = round(time.perf_counter() - began, 1)
+    return walls
 
 
 if __name__ == "__main__":

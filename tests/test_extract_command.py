@@ -26,7 +26,7 @@ __all__ = ["built_once"]
 
 SMALL = ["--trunk", "resnet18", "--num-frames", "2", "--resize", "square32", "--workers", "1", "--device", "cpu"]
 USUAL = [*SMALL, "--checkpoint", "random:0"]
-NUM_VIDEOS = 48
+NUM_VIDEOS = 72
 
 
 class Dangerous:

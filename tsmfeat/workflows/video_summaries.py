@@ -8,7 +8,7 @@ import numpy as np
 
 from tsmfeat.video.probing import VideoProbe, probe_video
 from tsmfeat.video.quality import is_cut_short
-from tsmfeat.workflows.failures import load_failures
+from tsmfeat.workflows.failures import COLUMNS, load_failures
 
 # The steps that users choose between.
 STEPS = (0.25, 0.5, 1.0)
@@ -70,5 +70,7 @@ def describe_failures(path: Path) -> dict[str, Any]:
     InputError
         The list cannot be read.
     """
-    videos = [asdict(failure) for failure in load_failures(path).values()]
+    listed = [asdict(failure) for failure in load_failures(path).values()]
+    # As in the file: views and outputs only where they say something.
+    videos = [{name: value for name, value in row.items() if name in COLUMNS or value} for row in listed]
     return {"kind": "failures", "path": str(path), "num_videos": len(videos), "videos": videos}
