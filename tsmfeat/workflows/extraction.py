@@ -166,8 +166,10 @@ def find_sources(videos: Sequence[str], options: ExtractOptions) -> list[VideoSo
         A file, pattern, list or manifest cannot be used.
     """
     if bool(videos) == bool(options.manifest):
-        found = "videos and a manifest" if videos else "no videos named, and no manifest"
-        raise ConfigurationError(found, "name files, folders or .txt lists, or give --manifest FILE.csv")
+        found = "videos and a manifest are named" if videos else "no videos named, and no manifest"
+        raise ConfigurationError(
+            f"{found}; a run takes one of the two", "name files, folders or .txt lists, or give --manifest FILE.csv"
+        )
     if options.manifest:
         return select_view(read_manifest(Path(options.manifest)), options.view)
     return [replace(source, view=options.view) for source in find_videos(videos, options.id_rule)]
