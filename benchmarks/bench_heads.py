@@ -17,7 +17,7 @@ from reporting import Goal, Report, Setting, judge, run_benchmark
 from tsmfeat.formats.activitynet import write_annotations
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.rows import TrainingRows
-from tsmfeat.heads.training import fit_linear_heads
+from tsmfeat.heads.training import train_head
 
 SIZE, ACTIONS, SCENES, BATCH = 2048, 38, 28, 1024
 SIZES, QUICK_SIZES = (5_120, 10_240, 20_480), (64, 128, 256)
@@ -46,7 +46,7 @@ def _measure_fit(count: int, setting: Setting) -> Case:
     _require_same_fit(setting.seed)
     options = HeadOptions(epochs=EPOCHS, batch_size=batch)
     contestants = {
-        OURS: call(lambda: fit_linear_heads(data, options, num_frames=8)),
+        OURS: call(lambda: train_head(data, options, num_frames=8)),
         LOADER: call(lambda: fit_with_loader(data, options, dropout=options.dropout)),
         GEMM: call(_bare_matmuls(table, batch)),
     }
@@ -69,7 +69,7 @@ def _require_same_fit(seed: int) -> None:
     features = table.astype(np.float16)
     data = TrainingRows(features, np.arange(600), action.astype(np.int32), np.full(600, -1, np.int32), 5, 0)
     options = HeadOptions(tasks=("action",), epochs=30, batch_size=60, lr=0.1)
-    weights = fit_linear_heads(data, options, num_frames=8).weights
+    weights = train_head(data, options, num_frames=8).weights
     ours = (features @ weights.action_weight.T + weights.action_bias).argmax(axis=1)
     require_equal("actions, ours", ours, action)
     require_equal("actions, DataLoader loop", fit_with_loader(data, options, 0.1), action)

@@ -227,7 +227,7 @@ def test_streams_of_one_seed_are_independent_and_fixed():
 
 def test_the_cosine_starts_at_lr_is_half_in_the_middle_and_ends_at_nothing():
     options = HeadOptions(lr=0.4, epochs=10)
-    rates = [learning_rate(options, step, 5) for step in range(50)]
+    rates = [learning_rate(options, step // 5, step % 5 / 5) for step in range(50)]
     assert rates[0] == 0.4
     assert rates[25] == pytest.approx(0.2)
     assert 0 < rates[-1] < 0.001
@@ -237,13 +237,15 @@ def test_the_cosine_starts_at_lr_is_half_in_the_middle_and_ends_at_nothing():
 @pytest.mark.parametrize(("epochs", "drops"), [(50, (25, 40)), (35, (18, 28)), (60, (30, 48)), (1, (1, 1))])
 def test_the_step_schedule_drops_at_half_and_four_fifths_of_the_epochs(epochs, drops):
     options = HeadOptions(lr=1.0, epochs=epochs, schedule="step")
-    rates = [learning_rate(options, epoch * 3 + 2, 3) for epoch in range(epochs)]
+    rates = [learning_rate(options, epoch, 2 / 3) for epoch in range(epochs)]
     expected = [1.0 if epoch < drops[0] else 0.1 if epoch < drops[1] else 0.01 for epoch in range(epochs)]
     assert rates == pytest.approx(expected)
 
 
 def test_no_schedule_is_constant():
-    assert {learning_rate(HeadOptions(lr=0.3, schedule="none"), step, 2) for step in range(100)} == {0.3}
+    assert {learning_rate(HeadOptions(lr=0.3, schedule="none"), step // 2, step % 2 / 2) for step in range(100)} == {
+        0.3
+    }
 
 
 def test_steps_are_those_of_torchs_sgd():
@@ -254,7 +256,9 @@ def test_steps_are_those_of_torchs_sgd():
     velocities, buffers = [torch.zeros_like(value) for value in mine], [[None], [None]]
     for step in range(3):
         gradients = [torch.randn(value.shape, generator=generator) for value in mine]
-        descend(mine, gradients, velocities, [0.1, 0.0], 0.5 / (step + 1), 0.9)
+        rates = torch.tensor([0.5 / (step + 1)]), torch.tensor([0.9])
+        stacks = [[value[None] for value in values] for values in (mine, gradients, velocities)]
+        descend(*stacks, [torch.tensor([0.1]), torch.tensor([0.0])], rates)
         for value, gradient, buffer, decay in zip(theirs, gradients, buffers, [0.1, 0.0], strict=True):
             settings = dict(weight_decay=decay, momentum=0.9, lr=0.5 / (step + 1), dampening=0.0, nesterov=False)
             sgd([value], [gradient], buffer, foreach=False, maximize=False, **settings)
@@ -267,11 +271,11 @@ def test_the_loss_is_torchs_weighted_cross_entropy():
     scores, targets = torch.randn(9, 4, generator=generator), torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 3])
     weights = torch.tensor([1.0, 0.5, 2.0, 0.1])
     expected = torch.nn.functional.cross_entropy(scores, targets, weight=weights)
-    torch.testing.assert_close(weighted_cross_entropy(scores, targets, weights[targets]), expected)
+    torch.testing.assert_close(weighted_cross_entropy(scores[None], targets, weights[targets])[0], expected)
 
 
 def test_a_loss_of_no_known_row_is_zero_with_zero_gradient():
     scores = torch.ones(3, 2, requires_grad=True)
-    loss = weighted_cross_entropy(scores, torch.zeros(3, dtype=torch.int64), torch.zeros(3))
+    loss = weighted_cross_entropy(scores[None], torch.zeros(3, dtype=torch.int64), torch.zeros(3))[0]
     assert loss.item() == 0
     assert torch.autograd.grad(loss, scores)[0].abs().max().item() == 0

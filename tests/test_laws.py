@@ -160,10 +160,28 @@ OTHERS = {
     "fit-heads": (
         "--tasks action --epochs 3 --batch-size 5 --lr 0.2 --momentum 0.1 --weight-decay 0.3 --schedule step "
         "--dropout 0.4 --dropout-unit embedding --standardize off --scene-weight 0.6 --background-weight balanced "
-        "--min-overlap 0.7 --seed 9 --subset a --validation-subset b --classes c",
+        "--min-overlap 0.7 --seed 9 --subset a --validation-subset b --classes c --head mlp "
+        "--hidden-size 8 --patience 2 --device cpu",
         FitOptions(
             HeadOptions(
-                "linear", ("action",), 3, 5, 0.2, 0.1, 0.3, "step", 0.4, "embedding", False, 0.6, "balanced", 0.7, 9
+                "mlp",
+                ("action",),
+                3,
+                5,
+                0.2,
+                0.1,
+                0.3,
+                "step",
+                0.4,
+                "embedding",
+                False,
+                0.6,
+                "balanced",
+                0.7,
+                9,
+                hidden_size=8,
+                patience=2,
+                device="cpu",
             ),
             "a",
             "b",
@@ -346,7 +364,7 @@ ALWAYS_DEFAULT = {
         "probe_seconds",
         "measure_seconds",
     },
-    "fit-heads": {"heads.head"},
+    "fit-heads": {"heads.solver"},  # lbfgs is for linear heads, and the head is another one
     "score": {
         "fusion.decimals",
         "statistics.default_resamples",

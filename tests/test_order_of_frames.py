@@ -5,7 +5,7 @@ import pytest
 
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.rows import TrainingRows
-from tsmfeat.heads.training import fit_linear_heads
+from tsmfeat.heads.training import train_head
 from tsmfeat.rendering import ACTION_PAIRS, ACTIONS, render_frames, write_scripts
 from tsmfeat.trunk.embedding import Embedder
 from tsmfeat.trunk.loading import load_trunk
@@ -45,7 +45,7 @@ def measure(trunk_name, shift, shown):
         rows = embed(clips)
     data = TrainingRows(rows, np.flatnonzero(training), labels, np.full(len(rows), -1, np.int32), len(ACTIONS), 0)
     options = HeadOptions(tasks=("action",), epochs=30, lr=0.03, dropout=0.0)
-    weights = fit_linear_heads(data, options, NUM_FRAMES).weights
+    weights = train_head(data, options, NUM_FRAMES).weights
     scores = (rows @ weights.action_weight.T + weights.action_bias)[~training, : len(ACTIONS)]
     truth = labels[~training]
     right_pair = scores.argmax(1) // 2 == truth // 2

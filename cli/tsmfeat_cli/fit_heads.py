@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsmfeat.heads.options import BALANCED, DROPOUT_UNITS, HEADS, SCHEDULES, TASKS, HeadOptions
+from tsmfeat.heads.options import BALANCED, DEVICES, DROPOUT_UNITS, HEADS, SCHEDULES, SOLVERS, TASKS, HeadOptions
 from tsmfeat.workflows.options import FitOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_number_or_word, parse_switch
 from tsmfeat_cli.config import switch_word
@@ -63,6 +63,16 @@ def command(
     classes: Annotated[
         str, typer.Option("--classes", help="File of class names. Default: those annotated.")
     ] = FitOptions.classes,
+    hidden_size: Annotated[
+        int, typer.Option("--hidden-size", help="Units of a hidden layer.")
+    ] = HeadOptions.hidden_size,
+    solver: Annotated[
+        str, typer.Option("--solver", help=f"{', '.join(SOLVERS)} (linear heads: all rows at once).")
+    ] = HeadOptions.solver,
+    patience: Annotated[
+        int, typer.Option("--patience", help="End a fit after so many epochs without a better score; 0: never.")
+    ] = HeadOptions.patience,
+    device: Annotated[str, typer.Option("--device", help=", ".join(DEVICES))] = HeadOptions.device,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -90,6 +100,10 @@ def command(
         parse_number_or_word(background_weight, BALANCED, "--background-weight"),
         min_overlap,
         seed,
+        hidden_size,
+        solver,
+        patience,
+        device,
     )
     from tsmfeat.workflows.fitting import fit_heads
 

@@ -1,5 +1,6 @@
 """Rows of a feature table become batches: gathered, cast, standardised and dropped."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,8 @@ class Batches:
         An entry is dropped where 16 random bits are below this number.
     order, bits
         The randomness of the rows' order and of the dropout.
+    pieces
+        int64 (P + 1,): where the stretches of rows begin that stay together; None: rows are drawn one by one.
     """
 
     features: npt.NDArray[Any]
@@ -39,6 +42,7 @@ class Batches:
     num_dropped_levels: int
     order: np.random.Generator
     bits: np.random.SFC64
+    pieces: npt.NDArray[np.int64] | None = None
 
 
 def make_batches(
@@ -47,6 +51,7 @@ def make_batches(
     standardization: Standardization,
     dropout: float,
     seed: int,
+    pieces: npt.NDArray[np.int64] | None = None,
 ) -> Batches:
     """Return the source of batches.
 
@@ -60,6 +65,8 @@ def make_batches(
         Probability that an entry of an input is 0, rounded to 1/65536; the others are scaled up to keep the mean.
     seed
         Of the order and of the dropout.
+    pieces
+        As in `Batches`.
 
     Examples
     --------
@@ -79,12 +86,48 @@ def make_batches(
         levels,
         np.random.Generator(random_bits(seed, "order")),
         random_bits(seed, "dropout"),
+        pieces,
     )
 
 
 def draw_order(batches: Batches) -> npt.NDArray[np.int64]:
     """Return places in `rows`, each once, in a new random order: an epoch's."""
     return batches.order.permutation(len(batches.rows))
+
+
+def draw_batches(batches: Batches, size: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]]:
+    """Yield an epoch: the places in `rows` of each batch, and where in it the stretches begin that stay together.
+
+    Parameters
+    ----------
+    batches
+        The source.
+    size
+        Rows of a batch. Where rows stay together, a batch is the fewest stretches that have as many: it may be larger.
+
+    Examples
+    --------
+    >>> table, one = np.zeros((5, 1), np.float16), Standardization(np.zeros(1), np.ones(1))
+    >>> source = make_batches(table, np.arange(5), one, 0.0, 0, np.array([0, 3, 5]))
+    >>> sorted((places.tolist(), begins.tolist()) for places, begins in draw_batches(source, 2))
+    [([0, 1, 2], [0, 3]), ([3, 4], [0, 2])]
+    """
+    if batches.pieces is None:
+        order = draw_order(batches)
+        for first in range(0, len(order), size):
+            yield order[first : first + size], None
+        return
+    length = np.diff(batches.pieces)
+    order = batches.order.permutation(len(length))
+    ends = np.cumsum(length[order])
+    first = 0
+    while first < len(order):
+        begun = ends[first - 1] if first else 0
+        last = min(int(np.searchsorted(ends, begun + size)) + 1, len(order))
+        chosen = order[first:last]
+        places = [np.arange(batches.pieces[piece], batches.pieces[piece + 1]) for piece in chosen]
+        yield np.concatenate(places), np.concatenate([[0], np.cumsum(length[chosen])])
+        first = last
 
 
 def draw_inputs(batches: Batches, places: npt.NDArray[np.int64]) -> Tensor:

@@ -15,7 +15,9 @@ from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.vocabulary import Vocabulary
 
 KIND = "heads"
-VERSION = 1
+VERSION = 2
+# The first version knew linear heads only, and did not name their kind.
+_READABLE = (1, VERSION)
 _REQUIRED = {"action_weight", "action_bias"}
 _OPTIONAL = {"scene_weight", "scene_bias"}
 _DAMAGED = "the file is damaged: copy it again, or make it anew with tsmfeat fit-heads"
@@ -89,6 +91,7 @@ def save_heads(path: Path, checkpoint: HeadsCheckpoint) -> None:
     header = {
         "kind": KIND,
         "version": VERSION,
+        "head": checkpoint.weights.kind,
         "spec": checkpoint.spec.to_dict(),
         "vocabulary": list(checkpoint.vocabulary.names),
         "scene_vocabulary": list(checkpoint.scene_vocabulary.names),
@@ -134,15 +137,15 @@ def load_heads(path: Path) -> HeadsCheckpoint:
         Written by another version.
     """
     tensors, header = load_tensors(path, KIND)
-    if header.get("version") != VERSION:
+    if header.get("version") not in _READABLE:
         raise SpecMismatchError(
-            f"{path}: heads of version {header.get('version')!r}; this program reads version {VERSION}",
+            f"{path}: heads of version {header.get('version')!r}; this program reads versions up to {VERSION}",
             "use the version of tsmfeat that wrote it, or fit the heads again",
         )
     _require_intact(path, header, tensors)
     try:
         return HeadsCheckpoint(
-            HeadParameters(**tensors),
+            HeadParameters.from_tensors(header.get("head", "linear"), tensors),
             FeatureSpec.from_dict(header["spec"]),
             Vocabulary(tuple(header["vocabulary"])),
             Vocabulary(tuple(header["scene_vocabulary"])),
@@ -155,7 +158,8 @@ def load_heads(path: Path) -> HeadsCheckpoint:
 
 def _require_intact(path: Path, header: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> None:
     names = set(tensors)
-    if not _REQUIRED <= names <= _REQUIRED | _OPTIONAL:
+    outputs = {name for name in names if not name.startswith("body.")}
+    if not _REQUIRED <= outputs <= _REQUIRED | _OPTIONAL:
         expected = ", ".join(sorted(_REQUIRED | _OPTIONAL))
         raise CheckpointError(f"{path}: holds the tensors {', '.join(sorted(names))}; expected {expected}", _DAMAGED)
     odd = [name for name, values in tensors.items() if values.dtype != np.float32]

@@ -1,6 +1,7 @@
-"""A linear multi-task head: two matrices on raw embeddings."""
+"""A multi-task head: two matrices, on raw embeddings or on what a body makes of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -9,19 +10,26 @@ from tsmfeat.errors import CheckpointError, ConfigurationError
 
 _Floats = npt.NDArray[np.float32]
 
+_BODY = "body."
+
 
 @dataclass(frozen=True, eq=False)
 class HeadParameters:
-    """The parameters of a linear head, standardisation folded in: scores are ``embedding @ weight.T + bias``.
+    """The parameters of a head, standardisation folded in: scores are ``representation @ weight.T + bias``.
 
     Parameters
     ----------
     action_weight
-        float32 (C + 1, D); background is the last row.
+        float32 (C + 1, H); background is the last row.
     action_bias
         float32 (C + 1,).
     scene_weight, scene_bias
-        float32 (S, D) and (S,); both None where there is no scene head.
+        float32 (S, H) and (S,); both None where there is no scene head.
+    kind
+        One of `tsmfeat.heads.options.HEADS`. The representation of a linear head is the embedding, H = D.
+    body
+        The arrays that make the representation of every other kind (`tsmfeat.heads.representation`), by name;
+        ``input_weight`` among them, whose last axis is D.
 
     Raises
     ------
@@ -39,24 +47,34 @@ class HeadParameters:
     action_bias: _Floats
     scene_weight: _Floats | None = None
     scene_bias: _Floats | None = None
+    kind: str = "linear"
+    body: Mapping[str, _Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Cast to float32 and check the shapes."""
-        for name, values in self.tensors().items():
-            object.__setattr__(self, name, np.ascontiguousarray(values, np.float32))
+        for name in ("action_weight", "action_bias", "scene_weight", "scene_bias"):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, np.ascontiguousarray(values, np.float32))
+        object.__setattr__(self, "body", {name: np.ascontiguousarray(v, np.float32) for name, v in self.body.items()})
+        if (self.kind == "linear") == ("input_weight" in self.body):
+            raise CheckpointError(
+                f"a {self.kind} head with the arrays {', '.join(self.body) or 'of no body'}; every kind but linear has "
+                "an input_weight",
+                "",
+            )
         if (self.scene_weight is None) != (self.scene_bias is None):
             raise CheckpointError("a scene head with only one of weight and bias; it has both or neither", "")
         _require_matrix("action", self.action_weight, self.action_bias)
         if self.scene_weight is not None and self.scene_bias is not None:
             _require_matrix("scene", self.scene_weight, self.scene_bias)
-            if self.scene_weight.shape[1] != self.embedding_size:
-                widths = f"{self.embedding_size} and {self.scene_weight.shape[1]}"
-                raise CheckpointError(f"action and scene heads expect {widths} numbers a row; one embedding", "")
+            if self.scene_weight.shape[1] != self.action_weight.shape[1]:
+                widths = f"{self.action_weight.shape[1]} and {self.scene_weight.shape[1]}"
+                raise CheckpointError(f"action and scene heads expect {widths} numbers a row; one representation", "")
 
     @property
     def embedding_size(self) -> int:
         """The numbers of one embedding, D."""
-        return int(self.action_weight.shape[1])
+        return int(self.body.get("input_weight", self.action_weight).shape[-1])
 
     @property
     def num_actions(self) -> int:
@@ -69,9 +87,23 @@ class HeadParameters:
         return 0 if self.scene_bias is None else len(self.scene_bias)
 
     def tensors(self) -> dict[str, _Floats]:
-        """Return the arrays there are, by name."""
+        """Return the arrays there are, by name; those of the body as ``body.NAME``."""
         names = ("action_weight", "action_bias", "scene_weight", "scene_bias")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        outputs = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return outputs | {_BODY + name: values for name, values in self.body.items()}
+
+    @staticmethod
+    def from_tensors(kind: str, tensors: Mapping[str, _Floats]) -> "HeadParameters":
+        """Build parameters from `tensors`' result.
+
+        Raises
+        ------
+        CheckpointError
+            The shapes do not fit each other.
+        """
+        outputs = {name: values for name, values in tensors.items() if not name.startswith(_BODY)}
+        body = {name.removeprefix(_BODY): values for name, values in tensors.items() if name.startswith(_BODY)}
+        return HeadParameters(**outputs, kind=kind, body=body)
 
 
 def _require_matrix(task: str, weight: _Floats, bias: _Floats) -> None:

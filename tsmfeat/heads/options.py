@@ -7,10 +7,15 @@ from typing import Any
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
 
-HEADS = ("linear",)
+HEADS = ("linear", "mlp")
+CONTEXT_HEADS: tuple[str, ...] = ()
+"""Kinds that look at neighbouring intervals: their batches are whole videos."""
+
 TASKS = ("action", "scene")
 SCHEDULES = ("cosine", "step", "none")
 DROPOUT_UNITS = ("frame", "embedding")
+SOLVERS = ("sgd", "lbfgs")
+DEVICES = ("auto", "cpu", "cuda")
 BALANCED = "balanced"
 VALIDATION_SHARE = 0.1
 
@@ -31,7 +36,8 @@ class HeadOptions:
     Parameters
     ----------
     head
-        One of `HEADS`.
+        One of `HEADS`. ``"linear"``: two matrices on the embedding, which share nothing; ``"mlp"``: two matrices on a
+        hidden layer that both tasks share, ``GELU(LayerNorm(A e))``.
     tasks
         ``("action",)`` (the paper's *Single*) or ``("action", "scene")``. The action task cannot be left out:
         segments and the final score come from it.
@@ -43,7 +49,8 @@ class HeadOptions:
         ``"cosine"``: from `lr` to 0, step by step; ``"step"``: a tenth after 50 % and again after 80 % of the epochs;
         ``"none"``: constant.
     dropout, dropout_unit
-        Probability in [0, 1). Unit ``"frame"``: per frame, as TSM draws it, converted to the probability that makes
+        Probability in [0, 1); of a linear head's inputs, of the hidden units of every other kind (which take it as it
+        is). Unit ``"frame"``: per frame, as TSM draws it, converted to the probability that makes
         the same noise on a mean of frames (`tsmfeat.heads.model.equivalent_dropout`); ``"embedding"``: taken as it is.
     standardize
         Whether inputs are centred and scaled by the training rows' mean and deviation.
@@ -57,6 +64,16 @@ class HeadOptions:
         Share of an interval, in [0, 1], that an action must cover to be its target.
     seed
         0 or more.
+    hidden_size
+        Units H of the hidden layer, where the kind has one.
+    solver
+        ``"sgd"``, or ``"lbfgs"`` for linear heads: each of the `epochs` is an iteration over all rows at once, without
+        dropout; learning rate, momentum, schedule and batch size play no part.
+    patience
+        Epochs without a better validation score after which a fit ends; 0: never.
+    device
+        One of `DEVICES`; ``"auto"``: CUDA where there is one. The order of the rows is the same everywhere, the
+        dropout of another device is drawn there.
 
     Raises
     ------
@@ -88,18 +105,32 @@ class HeadOptions:
     background_weight: float | str = 1.0
     min_overlap: float = 0.5
     seed: int = 0
+    hidden_size: int = 256
+    solver: str = "sgd"
+    patience: int = 0
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         """Check the choices, the tasks and the numbers."""
         _require_choice("head", self.head, HEADS)
-        _require_choice("schedule", self.schedule, SCHEDULES)
-        _require_choice("dropout_unit", self.dropout_unit, DROPOUT_UNITS)
+        for name, known in (
+            ("schedule", SCHEDULES),
+            ("dropout_unit", DROPOUT_UNITS),
+            ("solver", SOLVERS),
+            ("device", DEVICES),
+        ):
+            _require_choice(name, getattr(self, name), known)
         object.__setattr__(self, "tasks", _checked_tasks(self.tasks))
-        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("hidden_size", 1), ("patience", 0)):
             _require_whole(name, getattr(self, name), least)
         for name, (rule, allows) in _NUMBERS.items():
             _require_number(name, getattr(self, name), rule, allows)
         _require_background_weight(self.background_weight)
+        if self.solver == "lbfgs" and self.head != "linear":
+            raise ConfigurationError(
+                f"solver lbfgs and head {self.head!r}: it is for linear heads, whose loss has one minimum",
+                "use --solver sgd",
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as JSON-able values."""

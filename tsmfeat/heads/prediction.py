@@ -1,5 +1,6 @@
 """Heads on embeddings: interval scores, and a video's scene. No torch: scoring starts two seconds sooner."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,14 @@ import numpy.typing as npt
 
 from tsmfeat.errors import SpecMismatchError
 from tsmfeat.heads.model import HeadParameters
+from tsmfeat.heads.options import CONTEXT_HEADS
+from tsmfeat.heads.representation import represent
 
 _BLOCK_ROWS = 1024
 
 
 def predict_probabilities(
-    weights: HeadParameters, embeddings: npt.NDArray[Any]
+    weights: HeadParameters, embeddings: npt.NDArray[Any], row_offset: npt.NDArray[np.int64] | None = None
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64] | None]:
     """Return what the heads say of each interval.
 
@@ -24,6 +27,9 @@ def predict_probabilities(
         Fitted heads.
     embeddings
         float16 or float32 (N, D), raw.
+    row_offset
+        int64 (V + 1,): video v owns rows ``row_offset[v]:row_offset[v + 1]``; None: all are one video's. Kinds without
+        context do not look at it.
 
     Returns
     -------
@@ -52,14 +58,29 @@ def predict_probabilities(
     count = len(embeddings)
     action = np.empty((count, weights.num_actions + 1), np.float32)
     scene = np.empty((count, weights.num_scenes), np.float64)
-    for first in range(0, count, _BLOCK_ROWS):
-        rows = slice(first, first + _BLOCK_ROWS)
+    for offsets in _cut_blocks(weights.kind, count, row_offset):
+        rows = slice(int(offsets[0]), int(offsets[-1]))
         # Cast first: a float16 matmul on a CPU is some forty times slower.
-        block = embeddings[rows].astype(np.float32)
+        block = represent(weights, embeddings[rows].astype(np.float32), offsets - offsets[0])
         action[rows] = np.exp(_log_softmax(block @ weights.action_weight.T + weights.action_bias))
         if weights.scene_weight is not None and weights.scene_bias is not None:
             scene[rows] = _log_softmax((block @ weights.scene_weight.T + weights.scene_bias).astype(np.float64))
     return action, scene if weights.num_scenes else None
+
+
+def _cut_blocks(kind: str, count: int, row_offset: npt.NDArray[np.int64] | None) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield offsets of the rows taken at once: some rows, or, of kinds with context, some whole videos."""
+    if kind not in CONTEXT_HEADS:
+        for first in range(0, count, _BLOCK_ROWS):
+            yield np.array([first, min(first + _BLOCK_ROWS, count)])
+        return
+    offsets = np.array([0, count]) if row_offset is None else np.asarray(row_offset, np.int64)
+    place, last = 0, len(offsets) - 1
+    while place < last:
+        # At least one video, however long it is.
+        end = max(int(np.searchsorted(offsets, offsets[place] + _BLOCK_ROWS, side="right")) - 1, place + 1)
+        yield offsets[place : end + 1]
+        place = end
 
 
 def _log_softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:

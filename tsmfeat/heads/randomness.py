@@ -4,7 +4,7 @@ import numpy as np
 
 # A purpose's number is part of what a seed means: add at the end, never reorder. That no task reads another's stream
 # is why the action head comes out the same with and without scenes.
-_PURPOSES = ("order", "dropout", "action", "scene")
+_PURPOSES = ("order", "dropout", "action", "scene", "body", "hidden", "background", "view")
 
 
 def random_bits(seed: int, purpose: str) -> np.random.SFC64:
@@ -15,7 +15,9 @@ def random_bits(seed: int, purpose: str) -> np.random.SFC64:
     seed
         0 or more.
     purpose
-        ``"order"`` (of the rows), ``"dropout"``, ``"action"`` or ``"scene"`` (initial weights).
+        ``"order"`` (of the rows), ``"dropout"`` (of inputs), ``"action"``, ``"scene"`` or ``"body"`` (initial
+        parameters), ``"hidden"`` (dropout of hidden units), ``"background"`` (which of its rows are taken) or
+        ``"view"`` (which views are left out).
 
     Examples
     --------

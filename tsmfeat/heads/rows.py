@@ -27,6 +27,9 @@ class TrainingRows:
         int32 (N,): targets as of `tsmfeat.heads.targets.scene_targets`; -1 is unknown.
     num_actions, num_scenes
         Sizes C and S of the vocabularies; background is not counted.
+    row_offset
+        int64 (V + 1,): video v owns rows ``row_offset[v]:row_offset[v + 1]`` of the table. Only heads that look at
+        neighbouring intervals need it.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class TrainingRows:
     scene: npt.NDArray[np.int32]
     num_actions: int
     num_scenes: int
+    row_offset: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes, rows and targets."""
@@ -79,6 +83,26 @@ class TrainingRows:
     def scene_targets(self) -> npt.NDArray[np.int64]:
         """Return the scene targets of the rows to fit on, int64 (K,)."""
         return self.scene[self.rows].astype(np.int64)
+
+    def pieces(self) -> npt.NDArray[np.int64]:
+        """Return where in `rows` each stretch of consecutive rows of one video begins, and their number at the end.
+
+        Raises
+        ------
+        InputError
+            It is not known which rows are a video's.
+
+        Examples
+        --------
+        >>> nothing, rows = np.zeros(6, np.int32), np.array([0, 1, 2, 4, 5])
+        >>> TrainingRows(np.zeros((6, 1), np.float16), rows, nothing, nothing, 1, 1, np.array([0, 2, 6])).pieces()
+        array([0, 2, 3, 5])
+        """
+        if self.row_offset is None:
+            raise InputError("heads that look at neighbours, and rows of unknown videos; they are fitted on videos", "")
+        video = np.searchsorted(self.row_offset, self.rows, side="right")
+        begins = (np.diff(self.rows) != 1) | (np.diff(video) != 0)
+        return np.concatenate([[0], np.flatnonzero(begins) + 1, [len(self.rows)]]).astype(np.int64)
 
     def knows_scenes(self) -> bool:
         """Tell whether any row to fit on has a scene."""

@@ -1,4 +1,4 @@
-"""The tasks of a linear head: parameters, targets and loss of each, in torch."""
+"""The tasks of runs that are trained together: output layers, targets and loss of each, in torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tsmfeat.heads.optimization import descend, weighted_cross_entropy
+from tsmfeat.heads.mlp_torch import project
+from tsmfeat.heads.optimization import weighted_cross_entropy
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.randomness import random_bits
 from tsmfeat.heads.rows import TrainingRows, class_weights
@@ -20,62 +21,63 @@ _INITIAL_DEVIATION = 0.001  # official TSM's new_fc
 
 @dataclass(frozen=True, eq=False)
 class HeadTask:
-    """One task of a linear head while it is fitted; its tensors change in place.
+    """One task of R runs while they are fitted; its tensors change in place.
 
     Parameters
     ----------
     name
         ``"action"`` or ``"scene"``.
     weight, bias
-        float32 (K, D) and (K,): the parameters, on standardised inputs.
-    velocities
-        One for each parameter.
+        float32 (R, K, H) and (R, K): the output layers, on standardised inputs or on a body's hidden units.
     targets
         int64 (N,): class of each training row; 0 where unknown.
     row_weights
         float32 (N,): weight of each training row in the loss; 0 where the class is unknown.
-    factor
-        Of this task in the sum of losses.
+    factors
+        float32 (R,): of this task in the sum of losses.
     """
 
     name: str
     weight: Tensor
     bias: Tensor
-    velocities: tuple[Tensor, Tensor]
     targets: Tensor
     row_weights: Tensor
-    factor: float
+    factors: Tensor
 
 
-def build_tasks(data: TrainingRows, options: HeadOptions, progress: Progress) -> tuple[HeadTask, ...]:
+def build_tasks(
+    data: TrainingRows, options: Sequence[HeadOptions], size: int, progress: Progress
+) -> tuple[HeadTask, ...]:
     """Return the tasks to fit: action, and scene where it is asked for and some training row has one.
 
-    Each draws its initial weights (normal, deviation 0.001; biases 0) from a stream of its own.
+    Each draws its initial weights from a stream of its own (normal; deviation 0.001 on embeddings, as much as keeps
+    the scale on hidden units; biases 0).
 
     Parameters
     ----------
     data
         The training rows.
     options
-        Their `tasks`, `background_weight`, `scene_weight` and `seed`.
+        Of R runs of one group.
+    size
+        Numbers H that the output layers see.
     progress
         Warned where there is no action, told where there is no scene to fit.
     """
+    one = options[0]
     actions = data.action_targets()
     if (actions == data.num_actions).all():
         progress.warn("no training interval has an action: the heads will call everything background")
-    weights = class_weights(actions, data.num_actions, options.background_weight)
-    size = data.features.shape[1]
-    action = _build_task("action", (data.num_actions + 1, size), actions, weights[actions], 1.0, options.seed)
-    if "scene" not in options.tasks:
+    weights = class_weights(actions, data.num_actions, one.background_weight)
+    action = _build_task("action", (data.num_actions + 1, size), actions, weights[actions], options)
+    if "scene" not in one.tasks:
         return (action,)
     if not data.knows_scenes():
         progress.note("no training video has a scene: only the action head is fitted")
         return (action,)
     scenes = data.scene_targets()
     known = (scenes != NO_SCENE).astype(np.float64)
-    shape = (data.num_scenes, size)
-    return action, _build_task("scene", shape, np.maximum(scenes, 0), known, options.scene_weight, options.seed)
+    return action, _build_task("scene", (data.num_scenes, size), np.maximum(scenes, 0), known, options)
 
 
 def _build_task(
@@ -83,23 +85,24 @@ def _build_task(
     shape: tuple[int, int],
     targets: npt.NDArray[np.int64],
     row_weights: npt.NDArray[np.float64],
-    factor: float,
-    seed: int,
+    options: Sequence[HeadOptions],
 ) -> HeadTask:
-    drawn = np.random.Generator(random_bits(seed, name)).standard_normal(shape, np.float32)
+    drawn = np.random.Generator(random_bits(options[0].seed, name)).standard_normal(shape, np.float32)
+    deviation = _INITIAL_DEVIATION if options[0].head == "linear" else shape[1] ** -0.5
+    runs = len(options)
+    factors = [one.scene_weight if name == "scene" else 1.0 for one in options]
     return HeadTask(
         name,
-        torch.tensor(drawn * np.float32(_INITIAL_DEVIATION), requires_grad=True),
-        torch.zeros(shape[0], requires_grad=True),
-        (torch.zeros(shape), torch.zeros(shape[0])),
+        torch.from_numpy(np.repeat(drawn[None] * np.float32(deviation), runs, axis=0)),
+        torch.zeros(runs, shape[0]),
         torch.from_numpy(targets),
         torch.from_numpy(row_weights.astype(np.float32)),
-        factor,
+        torch.tensor(factors, dtype=torch.float32),
     )
 
 
-def task_loss(task: HeadTask, inputs: Tensor, places: Tensor) -> Tensor:
-    """Return a task's loss on one batch, its factor not applied.
+def task_losses(task: HeadTask, representation: Tensor, places: Tensor) -> Tensor:
+    """Return a task's loss on one batch in every run, float32 (R,), its factor not applied.
 
     One matmul a task, never one for both: joined ones could round differently, and the action head would then depend
     on whether there are scenes.
@@ -107,30 +110,11 @@ def task_loss(task: HeadTask, inputs: Tensor, places: Tensor) -> Tensor:
     Parameters
     ----------
     task
-        Parameters and targets.
-    inputs
-        float32 (B, D), standardised.
+        Output layers and targets.
+    representation
+        float32 (B, H), the same for all runs, or (R, B, H).
     places
         int64 (B,): which training rows they are.
     """
-    scores = torch.addmm(task.bias, inputs, task.weight.t())
+    scores = project(task.weight, task.bias, representation)
     return weighted_cross_entropy(scores, task.targets[places], task.row_weights[places])
-
-
-def descend_tasks(
-    tasks: tuple[HeadTask, ...], losses: Sequence[Tensor], lr: float, momentum: float, weight_decay: float
-) -> None:
-    """Take one step down the weighted sum of the tasks' losses; biases do not decay.
-
-    Parameters
-    ----------
-    tasks, losses
-        Pair by pair.
-    lr, momentum, weight_decay
-        As in `descend`.
-    """
-    total = torch.stack([task.factor * loss for task, loss in zip(tasks, losses, strict=True)]).sum()
-    parameters = [parameter for task in tasks for parameter in (task.weight, task.bias)]
-    velocities = [velocity for task in tasks for velocity in task.velocities]
-    decays = [weight_decay, 0.0] * len(tasks)
-    descend(parameters, torch.autograd.grad(total, parameters), velocities, decays, lr, momentum)

@@ -169,7 +169,7 @@ def measure_direction(heads: Path, features: Path, annotations: Path, subset: st
         gathered = gather_features(store, truth.video_ids)
     overlap = float(checkpoint.options["min_overlap"])
     targets = interval_targets(truth, gathered.video_ids, gathered.row_offset, gathered.step_seconds, overlap)
-    named = predict_probabilities(checkpoint.weights, gathered.embeddings)[0].argmax(axis=1)
+    named = predict_probabilities(checkpoint.weights, gathered.embeddings, gathered.row_offset)[0].argmax(axis=1)
     pair = _pair_of_label(truth.vocabulary.names)
     in_pair = (pair[targets] >= 0) & (pair[targets] == pair[named])
     return float((named == targets)[in_pair].mean()) if in_pair.any() else None

@@ -16,7 +16,7 @@ from tsmfeat.heads.checkpoint import HeadsCheckpoint, save_heads
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.rows import TrainingRows
 from tsmfeat.heads.targets import interval_targets, scene_targets
-from tsmfeat.heads.training import fit_linear_heads
+from tsmfeat.heads.training import train_head
 from tsmfeat.localization.localizing import localize
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
@@ -115,7 +115,7 @@ def fit_heads(
     rows = make_training_rows(truth, training, options.heads.min_overlap)
     judge = _make_judge(truth, validation, progress)
     final_score = None if judge is None else (lambda weights: judge(weights)[0].final_score)
-    fitted = fit_linear_heads(rows, options.heads, spec.num_frames, final_score, progress)
+    fitted = train_head(rows, options.heads, spec.num_frames, final_score, progress)
     judged = None if judge is None else _describe_validation(*judge(fitted.weights))
     scenes = truth.scene_vocabulary if fitted.weights.scene_weight is not None else _NO_NAMES
     counts = count_actions(select_videos(truth, split.training)).to_dict()
@@ -162,7 +162,15 @@ def make_training_rows(truth: Annotations, features: GatheredFeatures, min_overl
     action = interval_targets(truth, features.video_ids, features.row_offset, features.step_seconds, min_overlap)
     scene = scene_targets(truth, features.video_ids, features.row_offset)
     rows = np.arange(len(features.embeddings), dtype=np.int64)
-    return TrainingRows(features.embeddings, rows, action, scene, len(truth.vocabulary), len(truth.scene_vocabulary))
+    return TrainingRows(
+        features.embeddings,
+        rows,
+        action,
+        scene,
+        len(truth.vocabulary),
+        len(truth.scene_vocabulary),
+        features.row_offset,
+    )
 
 
 def _make_judge(truth: Annotations, features: GatheredFeatures, progress: Progress) -> Judge | None:

@@ -54,7 +54,7 @@ def score_intervals(
     weights: HeadParameters, features: GatheredFeatures, actions: Vocabulary, scenes: Vocabulary
 ) -> IntervalScores:
     """Return what heads say of every interval, and of the scene of every video."""
-    action, scene = predict_probabilities(weights, features.embeddings)
+    action, scene = predict_probabilities(weights, features.embeddings, features.row_offset)
     return IntervalScores(
         features.video_ids,
         actions,

@@ -1,0 +1,133 @@
+"""The epochs of runs that are trained as one computation."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tsmfeat.heads.batches import Batches, draw_batches, draw_inputs, make_batches
+from tsmfeat.heads.bodies import BatchVideos
+from tsmfeat.heads.device_batches import DeviceTable, draw_device_inputs, load_table
+from tsmfeat.heads.devices import resolve_device
+from tsmfeat.heads.model import equivalent_dropout
+from tsmfeat.heads.options import CONTEXT_HEADS, HeadOptions
+from tsmfeat.heads.rows import TrainingRows
+from tsmfeat.heads.stack import RunStack, build_stack, descend_stack
+from tsmfeat.heads.standardization import Standardization
+from tsmfeat.values.progress import Progress
+
+Losses = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RunningFit:
+    """Runs of one group with their batches.
+
+    Parameters
+    ----------
+    stack
+        The runs.
+    batches
+        What they see.
+    table
+        The features on the device; None on the CPU.
+    standardization
+        Of the inputs.
+    device
+        Where they are fitted.
+    """
+
+    stack: RunStack
+    batches: Batches
+    table: DeviceTable | None
+    standardization: Standardization
+    device: torch.device
+
+    @property
+    def options(self) -> HeadOptions:
+        """Those that all runs share."""
+        return self.stack.options[0]
+
+
+def used_dropout(options: HeadOptions, num_frames: int) -> float:
+    """Return the probability that an input (of linear heads) or a hidden unit (of others) is dropped.
+
+    Examples
+    --------
+    >>> used_dropout(HeadOptions("mlp"), 8), round(used_dropout(HeadOptions("linear"), 8), 3)
+    (0.5, 0.111)
+    """
+    if options.head == "linear" and options.dropout_unit == "frame":
+        return equivalent_dropout(options.dropout, num_frames)
+    return options.dropout
+
+
+def prepare_fit(
+    data: TrainingRows,
+    runs: Sequence[HeadOptions],
+    standardization: Standardization,
+    num_frames: int,
+    progress: Progress,
+) -> RunningFit:
+    """Return runs of one group before their first epoch.
+
+    Parameters
+    ----------
+    data
+        The training rows.
+    runs
+        Options of each.
+    standardization
+        Of the inputs.
+    num_frames
+        Frames T of a clip.
+    progress
+        As in `tsmfeat.heads.tasks.build_tasks`.
+
+    Raises
+    ------
+    EnvironmentLackError
+        A device that is not there.
+    """
+    one = runs[0]
+    device = resolve_device(one.device)
+    # Hidden units are dropped instead where there are any; L-BFGS drops nothing.
+    dropped = used_dropout(one, num_frames) if one.head == "linear" and one.solver == "sgd" else 0.0
+    pieces = data.pieces() if one.head in CONTEXT_HEADS else None
+    batches = make_batches(data.features, data.rows, standardization, dropped, one.seed, pieces)
+    table = load_table(batches, one.seed, device) if device.type != "cpu" else None
+    return RunningFit(build_stack(data, runs, device, progress), batches, table, standardization, device)
+
+
+def iterate_epochs(fit: RunningFit) -> Iterator[Losses]:
+    """Yield the losses, float64 (tasks, R), of one epoch after another."""
+    if fit.options.solver == "lbfgs":
+        # Its import loads torch's compiler, which takes a second.
+        from tsmfeat.heads.full_batch import iterate_solvers
+
+        for found in iterate_solvers(fit.stack, fit.batches):
+            yield np.array(found, np.float64)[:, None]
+    for epoch in range(fit.options.epochs):
+        yield _run_epoch(fit, epoch)
+
+
+def _run_epoch(fit: RunningFit, epoch: int) -> Losses:
+    sums = np.zeros((len(fit.stack.tasks), len(fit.stack.options)))
+    drawn = list(draw_batches(fit.batches, fit.options.batch_size))
+    for number, (places, begins) in enumerate(drawn):
+        chosen = torch.from_numpy(places).to(fit.device)
+        if fit.table is None:
+            inputs = draw_inputs(fit.batches, places)
+        else:
+            inputs = draw_device_inputs(fit.table, fit.batches, chosen)
+        videos = None if begins is None else _batch_videos(begins, fit.device)
+        sums += descend_stack(fit.stack, inputs, chosen, videos, (epoch, number / len(drawn))) * len(places)
+    return sums / len(fit.batches.rows)
+
+
+def _batch_videos(begins: npt.NDArray[np.int64], device: torch.device) -> BatchVideos:
+    length = np.diff(begins)
+    first, last = np.repeat(begins[:-1], length), np.repeat(begins[1:] - 1, length)
+    return BatchVideos(torch.from_numpy(first).to(device), torch.from_numpy(last).to(device))

@@ -1,0 +1,135 @@
+"""Runs that are trained as one computation: their parameters under one axis, and their steps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tsmfeat.heads.bodies import BatchVideos, fold_body, initial_body, make_dropper, represent, representation_size
+from tsmfeat.heads.model import HeadParameters
+from tsmfeat.heads.optimization import descend, learning_rate
+from tsmfeat.heads.options import HeadOptions
+from tsmfeat.heads.rows import TrainingRows
+from tsmfeat.heads.standardization import Standardization, fold
+from tsmfeat.heads.tasks import HeadTask, build_tasks, task_losses
+from tsmfeat.values.progress import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class RunStack:
+    """R runs of one group while they are fitted; the tensors change in place.
+
+    Parameters
+    ----------
+    options
+        Of each run.
+    body
+        The kind's arrays, with a leading axis of R runs; empty for linear heads.
+    tasks
+        The output layers.
+    velocities
+        One for each of `parameters`.
+    decays
+        float32 (R,) for each of `parameters`: biases and norms do not decay.
+    drop
+        Drops hidden units.
+    """
+
+    options: tuple[HeadOptions, ...]
+    body: dict[str, Tensor]
+    tasks: tuple[HeadTask, ...]
+    velocities: tuple[Tensor, ...]
+    decays: tuple[Tensor, ...]
+    drop: Callable[[Tensor], Tensor]
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """All tensors that are fitted."""
+        return [*self.body.values(), *(tensor for task in self.tasks for tensor in (task.weight, task.bias))]
+
+
+def build_stack(
+    data: TrainingRows, options: Sequence[HeadOptions], device: torch.device, progress: Progress
+) -> RunStack:
+    """Return runs before their first step.
+
+    Parameters
+    ----------
+    data
+        The training rows.
+    options
+        Of one group (`tsmfeat.heads.grouping.group_runs`).
+    device
+        Where they are fitted.
+    progress
+        As in `build_tasks`.
+    """
+    size = data.features.shape[1]
+    drawn = initial_body(options[0], size)
+    body = {name: torch.from_numpy(np.stack([values] * len(options))).to(device) for name, values in drawn.items()}
+    tasks = tuple(
+        HeadTask(task.name, *(tensor.to(device) for tensor in list(vars(task).values())[1:]))
+        for task in build_tasks(data, options, representation_size(options[0], size), progress)
+    )
+    decay = torch.tensor([one.weight_decay for one in options], device=device)
+    names = [*body, *(name for _ in tasks for name in ("weight", "bias"))]
+    decays = tuple(decay if name.endswith("weight") else torch.zeros_like(decay) for name in names)
+    stack = RunStack(tuple(options), body, tasks, (), decays, make_dropper(options))
+    for parameter in stack.parameters:
+        parameter.requires_grad_()
+    velocities = tuple(torch.zeros_like(parameter, requires_grad=False) for parameter in stack.parameters)
+    return RunStack(tuple(options), body, tasks, velocities, decays, stack.drop)
+
+
+def descend_stack(
+    stack: RunStack, inputs: Tensor, places: Tensor, videos: BatchVideos | None, moment: tuple[int, float]
+) -> npt.NDArray[np.float64]:
+    """Take one step of every run; return the losses before it, float64 (tasks, R), factors not applied.
+
+    Parameters
+    ----------
+    stack
+        The runs.
+    inputs
+        float32 (B, D), standardised.
+    places
+        int64 (B,): which training rows they are.
+    videos
+        Of kinds with context.
+    moment
+        The epoch, and the share of its batches that are done.
+    """
+    representation = represent(stack.options[0].head, stack.body, inputs, videos, stack.drop)
+    losses = [task_losses(task, representation, places) for task in stack.tasks]
+    total = torch.stack([task.factors * loss for task, loss in zip(stack.tasks, losses, strict=True)]).sum()
+    gradients = torch.autograd.grad(total, stack.parameters)
+    rates = torch.tensor([[learning_rate(one, *moment), one.momentum] for one in stack.options], device=inputs.device)
+    descend(stack.parameters, gradients, stack.velocities, stack.decays, (rates[:, 0], rates[:, 1]))
+    return np.array([loss.detach().cpu().numpy() for loss in losses], np.float64)
+
+
+def fold_stack(stack: RunStack, standardization: Standardization) -> list[HeadParameters]:
+    """Return the heads of every run, for raw embeddings."""
+    return [_fold_run(stack, run, standardization) for run in range(len(stack.options))]
+
+
+def _fold_run(stack: RunStack, run: int, standardization: Standardization) -> HeadParameters:
+    kind = stack.options[run].head
+    arrays: dict[str, npt.NDArray[np.float32]] = {}
+    for task in stack.tasks:
+        weight, bias = _numpy(task.weight, run), _numpy(task.bias, run)
+        if kind == "linear":
+            weight, bias = fold(weight, bias, standardization)
+        arrays |= {f"{task.name}_weight": weight, f"{task.name}_bias": bias}
+    body = {name: _numpy(values, run) for name, values in stack.body.items()}
+    folded = fold_body(kind, body, standardization)
+    scene = arrays.get("scene_weight"), arrays.get("scene_bias")
+    return HeadParameters(arrays["action_weight"], arrays["action_bias"], *scene, kind, folded)
+
+
+def _numpy(tensor: Tensor, run: int) -> npt.NDArray[np.float32]:
+    # A copy: later steps change the tensor in place.
+    return np.array(tensor[run].detach().cpu().numpy(), np.float32)
