@@ -26,6 +26,7 @@ from tsmfeat.workflows.array_options import ArrayOptions
 from tsmfeat.workflows.merge_options import MergeOptions
 from tsmfeat.workflows.options import ConvertOptions, DemoOptions, ExtractOptions, FitOptions, ValidateOptions
 from tsmfeat.workflows.predict_options import PredictOptions
+from tsmfeat.workflows.run_options import RunsOptions
 from tsmfeat.workflows.score_options import CeilingOptions, FuseOptions, ScoreOptions, SearchOptions
 from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat_cli.lazy import COMMANDS
@@ -90,6 +91,7 @@ COMMAND_WORDS = {
     "predict": ["predict", "features.h5", "--heads", "heads.safetensors", "-o", "predictions.json"],
     "fuse": ["fuse", "a.json", "-o", "fused.json"],
     "tune": ["tune", "--scores", "oof.scores", "--annotations", "gt.json"],
+    "runs": ["runs"],
     "validate": ["validate", "features.h5"],
     "demo": ["demo"],
     "inspect": ["inspect", "gt.json", "--ceilings"],
@@ -103,6 +105,7 @@ JOBS = {
     "predict": ("tsmfeat.workflows.prediction", "predict"),
     "fuse": ("tsmfeat.workflows.fusing", "fuse"),
     "tune": ("tsmfeat.workflows.tuning", "tune"),
+    "runs": ("tsmfeat.workflows.run_listing", "list_runs"),
     "validate": ("tsmfeat.workflows.validation", "validate"),
     "demo": ("tsmfeat.workflows.demonstration", "render_dataset"),
     "inspect": ("tsmfeat.workflows.ceilings", "measure_ceilings"),
@@ -116,6 +119,7 @@ DEFAULTS = {
     "predict": PredictOptions(),
     "fuse": FuseOptions(),
     "tune": TuneOptions(),
+    "runs": RunsOptions(),
     "validate": ValidateOptions(),
     "demo": DemoOptions(),
     "inspect": CeilingOptions(),
@@ -295,6 +299,7 @@ OTHERS = {
             "drop",
         ),
     ),
+    "runs": ("--sort time --command score --top 3", RunsOptions("time", "score", 3)),
     "validate": (
         "--against gt.json --classes c.txt --deep --workers 3 --max-bad 0.2 --decoder decord --reader-memory 2 "
         "--reader-timeout 9",
@@ -376,6 +381,8 @@ ALWAYS_DEFAULT = {
     "predict": {"fusion.decimals", "video.resize", "video.resize_filter", "prior.num_folds", *PRIOR_FIXED},
     # The strength of the prior is what is searched.
     "tune": {"prior.gamma", "prior.num_folds", *PRIOR_FIXED},
+    # Two words of one option: test_runs_command.
+    "runs": {"compare"},
     "validate": {"video.resize", "video.resize_filter", "video.allow_partial"},
     "demo": {"step_seconds", "trunk", "num_frames", "resize", "epochs", "lr", "dropout"},
     "inspect": set(),

@@ -219,4 +219,4 @@ def test_the_file_is_written_whole_or_not_at_all(tmp_path):
     words = ("tune", "--scores", paths[0], "--annotations", gt, *FEW, "--search", "max-gap=0,1")
     assert ".toml" in call(*words, "-o", paths[0], code=2).output
     call(*words, "-o", tmp_path / "new" / "tuned.toml")
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["tuned.toml"]
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"tuned.toml", "runs.jsonl"}

@@ -267,10 +267,17 @@ def test_scenes_that_tell_nothing_are_told_of(task, tmp_path):
 def test_inspecting_annotations_tells_what_scenes_are_worth(task, tmp_path):
     found = json.loads(call("inspect", task / "gt.json", "--json").stdout)["scene_information"]
     assert found["information_bits"] > 0.4
+    assert found["is_worth_using"]
+    assert found["corrected_bits"] == pytest.approx(found["information_bits"] - found["bias_bits"])
+    assert found["num_instances"] == 80
     assert found["action_bits"] == pytest.approx(found["action_given_scene_bits"] + found["information_bits"])
     assert (
         f"{found['corrected_bits']:.2f} of {found['action_bits']:.2f} bits" in call("inspect", task / "gt.json").stdout
     )
+    assert "worth a try; 0.1 bits are the least" in call("inspect", task / "gt.json").stdout
+    usual = write_database(tmp_path / "usual.json", make_database({"training": 200}))
+    assert not json.loads(call("inspect", usual, "--json").stdout)["scene_information"]["is_worth_using"]
+    assert "to be skipped: below 0.1 bits" in call("inspect", usual).stdout
     bare = make_database()
     for video in bare.values():
         del video["scene"]

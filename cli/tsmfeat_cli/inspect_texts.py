@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tsmfeat.priors.information import LEAST_BITS as _LEAST_BITS
+
 _MOST_VIDEOS = 20
 _MOST_CLASSES = 20
 
@@ -104,9 +106,15 @@ def _annotations(found: Found, verbose: bool) -> list[str]:
 def _scene_information(told: Found | None) -> dict[str, str]:
     if told is None:
         return {}
+    worth = f"worth a try; {_LEAST_BITS:g} bits are the least that can help"
+    verdict = worth if told["is_worth_using"] else f"to be skipped: below {_LEAST_BITS:g} bits they cannot help actions"
     return {
-        "scenes tell": f"{told['corrected_bits']:.2f} of {told['action_bits']:.2f} bits of an action "
-        f"({told['information_bits']:.2f} before what chance adds)"
+        "H(action)": f"{told['action_bits']:.2f} bits, {told['num_instances']:,} instances in videos with a scene",
+        "H(action | scene)": f"{told['action_given_scene_bits']:.2f} bits",
+        "I(action; scene)": f"{told['information_bits']:.2f} bits as counted, about {told['bias_bits']:.2f} too many: "
+        "the fewer instances, the more it flatters",
+        "scenes tell": f"{told['corrected_bits']:.2f} of {told['action_bits']:.2f} bits of an action, so corrected",
+        "scenes are": verdict,
     }
 
 

@@ -17,6 +17,8 @@ HELP_SETTINGS = {"help_option_names": ["-h", "--help"]}
 _ENVIRONMENT_PREFIX = "TSMFEAT_"
 _EPILOG = "Every option can also be set as TSMFEAT_OPTION in the environment, or in a TOML file given with --config."
 _LISTING = "tsmfeat.listing"
+WORDS = "tsmfeat.words"
+"""Where a context keeps the words of the command line."""
 
 # Name -> (module that holds a function `command`, one line for the list).
 COMMANDS = {
@@ -27,6 +29,7 @@ COMMANDS = {
     "predict": ("tsmfeat_cli.predict", "Segments in features or raw videos, without annotations."),
     "fuse": ("tsmfeat_cli.fuse", "Prediction files into one: the paper's fusion, weighted boxes, suppression."),
     "tune": ("tsmfeat_cli.tune", "Choose smoothing, fusion and the like on out-of-fold scores; the honest gain."),
+    "runs": ("tsmfeat_cli.runs", "The leaderboard of one's own runs, and what differs between two of them."),
     "inspect": ("tsmfeat_cli.inspect", "Show what a store, heads, a checkpoint, labels or a video hold."),
     "validate": ("tsmfeat_cli.validate", "Check files of any kind, and list all problems at once."),
     "doctor": ("tsmfeat_cli.doctor", "Tell what this machine has and lacks, and compare the decoders on a video."),
@@ -44,6 +47,13 @@ class LazyGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - the context's class is typer's private one
         """Return the names in the order of the table."""
         return list(COMMANDS)
+
+    def make_context(self, info_name: Any, args: list[str], *rest: Any, **extra: Any) -> Any:  # noqa: ANN401
+        """Remember the words as they came: records of runs hold them."""
+        words = tuple(args)
+        ctx = super().make_context(info_name, args, *rest, **extra)
+        ctx.meta[WORDS] = words
+        return ctx
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
         """Return a stub while the list of commands is written, and the real command otherwise."""

@@ -16,6 +16,7 @@ from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.score_options import ScoreOptions, SearchOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, parse_numbers, parse_switch
 from tsmfeat_cli.protocol_tables import describe_protocols
+from tsmfeat_cli.recording import AUTO, Record, record_run
 from tsmfeat_cli.score_tables import describe_scores
 from tsmfeat_cli.shared_options import (
     ClassThreshold,
@@ -65,6 +66,7 @@ def _list_protocols(wanted: bool) -> None:
 
 
 def command(
+    ctx: typer.Context,
     sources: Annotated[list[Path], typer.Argument(help="Heads, interval scores, prediction files; several are fused.")],
     annotations: Annotated[
         Path, typer.Option("--annotations", help="ActivityNet JSON, CSV, BinEgo-360, THUMOS14 or 360+x.")
@@ -208,6 +210,7 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Invalid rows and unknown classes are errors, all of them listed.")
     ] = ScoreOptions.strict,
+    record: Record = AUTO,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -261,6 +264,7 @@ def command(
         blocked,
         outside,
     )
+    from tsmfeat.workflows.run_records import score_parts
     from tsmfeat.workflows.score_files import SCORE_FILES, require_scores_output, write_scores
     from tsmfeat.workflows.scoring import score
 
@@ -271,6 +275,7 @@ def command(
         if out is not None:
             write_scores(report, out)
             progress.note(f"{out}: {', '.join(SCORE_FILES)}")
+        record_run(ctx, record, out, lambda: score_parts(report, features or [], annotations), progress)
         parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in report.seconds_by_part.items())
         progress.note(f"scored in {report.seconds:.1f} s" + (f": {parts}" if verbose else ""))
     write_data(json.dumps(report.to_dict()) if as_json else describe_scores(report, per_class or verbose))

@@ -10,6 +10,7 @@ import typer
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_numbers
+from tsmfeat_cli.recording import AUTO, Record, record_run
 from tsmfeat_cli.shared_options import Outside, PriorAnnotations, PriorSubset, VideoPrior
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    ctx: typer.Context,
     annotations: Annotated[Path, typer.Option("--annotations", help="Of the same videos, in any known format.")],
     scores: Annotated[
         list[Path] | None,
@@ -72,6 +74,7 @@ def command(
     force: Annotated[
         bool, typer.Option("--force", help="Write the setting found even where it gains nothing on held-out videos.")
     ] = TuneOptions.force,
+    record: Record = AUTO,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -98,11 +101,13 @@ def command(
         force,
         outside,
     )
+    from tsmfeat.workflows.run_records import tune_parts
     from tsmfeat.workflows.tuning import tune
 
     sources = [*(scores or []), *(predictions or []), *(heads or [])]
     with TerminalProgress(quiet) as progress:
         report = tune(sources, annotations, out, features or [], options, progress)
+        record_run(ctx, record, out, lambda: tune_parts(report, features or [], annotations), progress)
         if not report.is_kept:
             progress.warn(
                 "no gain that would hold on other videos" + (f"; {out} holds the defaults (--force)" if out else "")

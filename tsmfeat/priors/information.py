@@ -26,12 +26,20 @@ class SceneInformation:
         I(action; scene), the difference, as counted: few instances make it look larger than it is.
     corrected_bits
         The same without what chance adds on average (Miller and Madow's correction), 0 at least.
+    num_instances
+        Annotated instances in videos with a scene.
     """
 
     action_bits: float
     action_given_scene_bits: float
     information_bits: float
     corrected_bits: float
+    num_instances: int
+
+    @property
+    def is_worth_using(self) -> bool:
+        """Whether scenes tell enough of actions (`LEAST_BITS`) for a prior or a shared head to gain from them."""
+        return self.corrected_bits >= LEAST_BITS
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON-able values."""
@@ -40,6 +48,9 @@ class SceneInformation:
             "action_given_scene_bits": self.action_given_scene_bits,
             "information_bits": self.information_bits,
             "corrected_bits": self.corrected_bits,
+            "bias_bits": self.information_bits - self.corrected_bits,
+            "num_instances": self.num_instances,
+            "is_worth_using": self.is_worth_using,
         }
 
 
@@ -58,8 +69,9 @@ def scene_information(counts: ActionCounts) -> SceneInformation | None:
     >>> told = scene_information(ActionCounts(*names, [8, 8], [[8, 0], [0, 8]]))
     >>> told.action_bits, told.action_given_scene_bits, told.information_bits
     (1.0, 0.0, 1.0)
-    >>> scene_information(ActionCounts(*names, [8, 8], [[4, 4], [4, 4]])).corrected_bits
-    0.0
+    >>> told = scene_information(ActionCounts(*names, [8, 8], [[4, 4], [4, 4]]))
+    >>> told.corrected_bits, told.is_worth_using
+    (0.0, False)
     """
     table = counts.by_scene
     total = float(table.sum())
@@ -71,7 +83,8 @@ def scene_information(counts: ActionCounts) -> SceneInformation | None:
     # An entropy counted on n instances is too small by (cells that occur - 1) / 2n nats.
     cells = [int((part > 0).sum()) - 1 for part in (actions, scenes, table)]
     excess = (cells[2] - cells[0] - cells[1]) / (2 * total * np.log(2))
-    return SceneInformation(of_action, of_both - of_scene, told, float(max(0.0, told - max(0.0, excess))))
+    corrected = float(max(0.0, told - max(0.0, excess)))
+    return SceneInformation(of_action, of_both - of_scene, told, corrected, round(total))
 
 
 def _entropy_bits(counts: npt.NDArray[np.float64], total: float) -> float:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tsmfeat.workflows.inspection import inspect as inspect
     from tsmfeat.workflows.merging import merge as merge
     from tsmfeat.workflows.prediction import predict as predict
+    from tsmfeat.workflows.run_listing import list_runs as list_runs
     from tsmfeat.workflows.scoring import score as score
     from tsmfeat.workflows.tuning import tune as tune
     from tsmfeat.workflows.validation import validate as validate
@@ -26,6 +27,7 @@ _HOMES = {
     "fit_heads": "tsmfeat.workflows.fitting",
     "fuse": "tsmfeat.workflows.fusing",
     "inspect": "tsmfeat.workflows.inspection",
+    "list_runs": "tsmfeat.workflows.run_listing",
     "merge": "tsmfeat.workflows.merging",
     "predict": "tsmfeat.workflows.prediction",
     "score": "tsmfeat.workflows.scoring",
@@ -39,6 +41,7 @@ __all__ = [
     "fit_heads",
     "fuse",
     "inspect",
+    "list_runs",
     "merge",
     "predict",
     "score",

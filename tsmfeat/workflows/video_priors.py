@@ -10,7 +10,7 @@ from tsmfeat.errors import ConfigurationError, InputError, did_you_mean
 from tsmfeat.formats.reading import read_annotations
 from tsmfeat.formats.video_scores import read_video_scores
 from tsmfeat.priors.counts import ActionCounts, action_rates, count_actions
-from tsmfeat.priors.information import LEAST_BITS, scene_information
+from tsmfeat.priors.information import scene_information
 from tsmfeat.priors.options import SCENES, PriorOptions
 from tsmfeat.priors.ratios import class_ratios, mean_scores, scene_ratios, share_scores, shares_of_highest
 from tsmfeat.priors.tilting import tilt_intervals, tilt_segments
@@ -172,7 +172,7 @@ def _match_scenes(
 ) -> Floats:
     counts = require_scene_prior(scores.vocabulary, counts, place)
     told = scene_information(counts)
-    if told is None or told.corrected_bits < LEAST_BITS:
+    if told is None or not told.is_worth_using:
         bits = 0.0 if told is None else told.corrected_bits
         progress.warn(
             f"video prior: where actions were counted, the scene tells {bits:.2f} bits of them; it can gain little"
