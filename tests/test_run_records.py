@@ -9,14 +9,11 @@ from factories_workflows import make_database, perfect_results, write_database, 
 from typer.testing import CliRunner
 
 from tsmfeat.files import sha256_file
-from tsmfeat.heads.options import HeadOptions
 from tsmfeat.store.reader import open_features
 from tsmfeat.workflows import run_files
-from tsmfeat.workflows.fitting import fit_heads
-from tsmfeat.workflows.options import FitOptions
 from tsmfeat.workflows.repository import find_commit
-from tsmfeat.workflows.run_files import append_run, read_runs
-from tsmfeat.workflows.run_records import describe_file, describe_run, describe_store, fit_parts
+from tsmfeat.workflows.run_files import read_runs
+from tsmfeat.workflows.run_records import describe_file, describe_store
 from tsmfeat_cli.main import app
 
 FIT = ("--epochs", 2, "--lr", 0.1, "-q")
@@ -50,13 +47,7 @@ def chain(task, tmp_path_factory):
         ("tune", "--heads", heads, *stored, *gt, "--subset", "testing", "-o", folder / "tuned.toml", "--folds", 2,
          "--budget", 3, "--bootstrap", 10, "--json"),
     ]  # fmt: skip
-    printed = [json.loads(call(*lines[0]).stdout)]
-    fitting = FitOptions(HeadOptions(epochs=2, lr=0.1))
-    report = fit_heads([task / "store"], task / "gt.json", heads, fitting)
-    parts = fit_parts(report, [task / "store"], task / "gt.json", fitting)
-    record = describe_run("fit-heads", shlex.join(["tsmfeat", *map(str, lines[0])]), heads, parts)
-    append_run(folder / "runs.jsonl", record)
-    printed += [json.loads(call(*line).stdout) for line in lines[1:]]
+    printed = [json.loads(call(*line).stdout) for line in lines]
     runs, bad = read_runs([folder / "runs.jsonl"])
     assert bad == []
     return lines, printed, [run.record for run in runs], folder
@@ -147,7 +138,7 @@ def test_records_can_be_switched_off(task, tmp_path):
     (tmp_path / "c.toml").write_text("[score]\nrecord = false\n")
     call(*score_words(task, "--out", tmp_path / "scores", "--config", tmp_path / "c.toml"))
     out = tmp_path / "heads.safetensors"
-    call("fit-heads", task / "store", "--annotations", task / "gt.json", "-o", out, *FIT)
+    call("fit-heads", task / "store", "--annotations", task / "gt.json", "-o", out, *FIT, "--record", "off")
     subset = ("--annotations", task / "gt.json", "--subset", "testing")
     few = ("--folds", 2, "--budget", 2, "--bootstrap", 5, "--force", "-q")
     out_of_tune = ("-o", tmp_path / "t.toml", "--record", "off")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsmfeat.heads.options import BALANCED, DROPOUT_UNITS, HEADS, SCHEDULES, TASKS, HeadOptions
+from tsmfeat.heads.options import BALANCED, DEVICES, DROPOUT_UNITS, HEADS, SCHEDULES, SOLVERS, TASKS, HeadOptions
 from tsmfeat.workflows.options import FitOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_number_or_word, parse_switch
 from tsmfeat_cli.config import switch_word
+from tsmfeat_cli.recording import AUTO, Record, record_run
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    ctx: typer.Context,
     features: Annotated[list[Path], typer.Argument(help="Store files or folders of parts, read as one store.")],
     annotations: Annotated[
         Path, typer.Option("--annotations", help="ActivityNet JSON, CSV, BinEgo-360, THUMOS14 or 360+x.")
@@ -63,7 +65,18 @@ def command(
     classes: Annotated[
         str, typer.Option("--classes", help="File of class names. Default: those annotated.")
     ] = FitOptions.classes,
+    hidden_size: Annotated[
+        int, typer.Option("--hidden-size", help="Units of a hidden layer.")
+    ] = HeadOptions.hidden_size,
+    solver: Annotated[
+        str, typer.Option("--solver", help=f"{', '.join(SOLVERS)} (linear heads: all rows at once).")
+    ] = HeadOptions.solver,
+    patience: Annotated[
+        int, typer.Option("--patience", help="End a fit after so many epochs without a better score; 0: never.")
+    ] = HeadOptions.patience,
+    device: Annotated[str, typer.Option("--device", help=", ".join(DEVICES))] = HeadOptions.device,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
+    record: Record = AUTO,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -90,13 +103,18 @@ def command(
         parse_number_or_word(background_weight, BALANCED, "--background-weight"),
         min_overlap,
         seed,
+        hidden_size,
+        solver,
+        patience,
+        device,
     )
     from tsmfeat.workflows.fitting import fit_heads
+    from tsmfeat.workflows.run_records import fit_parts
 
+    fitting = FitOptions(options, subset, validation_subset, classes)
     with TerminalProgress(quiet) as progress:
-        report = fit_heads(
-            features, annotations, out, FitOptions(options, subset, validation_subset, classes), progress
-        )
+        report = fit_heads(features, annotations, out, fitting, progress)
+        record_run(ctx, record, out, lambda: fit_parts(report, features, annotations, fitting), progress)
     if as_json:
         write_data(json.dumps(asdict(report)))
     if verbose and report.validation is not None:
