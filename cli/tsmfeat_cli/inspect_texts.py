@@ -46,11 +46,20 @@ def _heads(found: Found, verbose: bool) -> list[str]:
         f"heads, version {found['version']}: {' and '.join(found['tasks'])}, {len(found['classes'])} classes, "
         f"{len(found['scenes'])} scenes; validation final score {score}"
     ]
-    lines += ["spec of the features", *_fields(found["spec"]), "options", *_fields(found["options"])]
+    lines += [*_specs([found["spec"], *found["joined"]]), "options", *_fields(found["options"])]
     if verbose:
         lines += ["record", *_fields(found["record"])]
     lines += ["classes", *_shortened([f"  {name}" for name in found["classes"]], _MOST_CLASSES, verbose)]
     return lines + (["scenes", *(f"  {name}" for name in found["scenes"])] if found["scenes"] else [])
+
+
+def _specs(specs: list[Found | None]) -> list[str]:
+    """Show the identity of features, one for each view that is joined."""
+    shown = []
+    for number, spec in enumerate(specs):
+        which = "" if len(specs) == 1 else f", view {number + 1} of {len(specs)}"
+        shown += [f"spec of the features{which}", *_fields(spec or {"": "unknown"})]
+    return shown
 
 
 def _interval_scores(found: Found, verbose: bool) -> list[str]:
@@ -61,7 +70,8 @@ def _interval_scores(found: Found, verbose: bool) -> list[str]:
     lines += _fields({name: found[name] for name in ("dtype", "num_undefined")})
     # How often each action occurs in each scene is a table of its own.
     record = {name: value for name, value in found["record"].items() if verbose or name != "counts"}
-    lines += ["spec of the features", *_fields(found["spec"] or {"": "unknown"}), "record", *_fields(record)]
+    specs = found["spec"] if isinstance(found["spec"], list) else [found["spec"]]
+    lines += [*_specs(specs), "record", *_fields(record)]
     lines += ["classes", *_shortened([f"  {name}" for name in found["classes"]], _MOST_CLASSES, verbose)]
     lines += ["scenes", *(f"  {name}" for name in found["scenes"])] if found["scenes"] else []
     rows = [

@@ -1,14 +1,15 @@
 """Interval scores on disk: safetensors with a JSON header, so that other rules can be tried without the features.
 
 Header: ``kind`` ``"interval-scores"``, ``version``, ``video_ids``, ``vocabulary``, ``scene_vocabulary``,
-``step_seconds``, ``spec`` (of the features; null where unknown), ``record`` (how the scores came to be) and ``crc32``.
+``step_seconds``, ``spec`` (of the features; null where unknown, a list where views are joined), ``record`` (how the
+scores came to be) and ``crc32``.
 Tensors: ``scores``, ``row_offset``, ``duration_seconds`` and, where scenes are known, ``scene_scores``, as in
 `tsmfeat.values.predictions.IntervalScores`.
 """
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,10 @@ Header = dict[str, Any]
 
 
 def write_interval_scores(
-    scores: IntervalScores, path: Path | str, spec: FeatureSpec | None = None, record: Mapping[str, Any] | None = None
+    scores: IntervalScores,
+    path: Path | str,
+    spec: FeatureSpec | Sequence[FeatureSpec] | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> None:
     """Write interval scores whole or not at all.
 
@@ -47,7 +51,7 @@ def write_interval_scores(
     path
         The file, replaced if it exists.
     spec
-        Identity of the features that were scored.
+        Identity of the features that were scored; of each view where several are joined.
     record
         How the scores came to be, JSON-able; the program's version is added.
 
@@ -75,12 +79,32 @@ def write_interval_scores(
         "vocabulary": list(scores.vocabulary.names),
         "scene_vocabulary": list(scores.scene_vocabulary.names),
         "step_seconds": float(scores.step_seconds),
-        "spec": None if spec is None else spec.to_dict(),
+        "spec": _spec_content(spec),
         "record": {"tsmfeat": version("tsmfeat"), **(record or {})},
     }
     _require_types(Path(path), tensors)
     _build(Path(path), header, tensors)
     save_tensors(Path(path), tensors, {**header, "crc32": _checksum(header, tensors)})
+
+
+def _spec_content(spec: FeatureSpec | Sequence[FeatureSpec] | None) -> dict[str, Any] | list[dict[str, Any]] | None:
+    if spec is None or isinstance(spec, FeatureSpec):
+        return None if spec is None else spec.to_dict()
+    listed = [one.to_dict() for one in spec]
+    return listed[0] if len(listed) == 1 else listed
+
+
+def specs_in(header: Header) -> tuple[FeatureSpec, ...]:
+    """Return what a header says of the features: a spec a view, none where it is unknown.
+
+    Raises
+    ------
+    SpecMismatchError
+        A field is missing or unknown: it was written by another version.
+    """
+    content = header["spec"]
+    listed = content if isinstance(content, list) else [] if content is None else [content]
+    return tuple(FeatureSpec.from_dict(one) for one in listed)
 
 
 def read_interval_scores(path: Path | str) -> IntervalScores:
@@ -190,8 +214,7 @@ def _require_fields(header: Header) -> None:
         raise ValueError(f"step {step!r} s; a step is a positive number of seconds")
     if not isinstance(header["record"], dict):
         raise TypeError("the record is no JSON object")
-    if header["spec"] is not None:
-        FeatureSpec.from_dict(header["spec"])
+    specs_in(header)
 
 
 def _require_columns(tensors: Tensors) -> None:

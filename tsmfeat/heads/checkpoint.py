@@ -19,7 +19,7 @@ VERSION = 2
 # The first version knew linear heads only, and did not name their kind.
 _READABLE = (1, VERSION)
 _REQUIRED = {"action_weight", "action_bias"}
-_OPTIONAL = {"scene_weight", "scene_bias"}
+_OPTIONAL = {"scene_weight", "scene_bias", "missing"}
 _DAMAGED = "the file is damaged: copy it again, or make it anew with tsmfeat fit-heads"
 _NO_SCENES = Vocabulary(())
 
@@ -33,7 +33,7 @@ class HeadsCheckpoint:
     weights
         For raw embeddings.
     spec
-        Identity of the features they were fitted on.
+        Identity of the features they were fitted on; of the first view, where they join several.
     vocabulary
         C actions.
     scene_vocabulary
@@ -43,6 +43,8 @@ class HeadsCheckpoint:
     record
         How they came to be, JSON-able: training record, validation numbers, subsets, annotation file and its
         SHA-256, version.
+    joined
+        Identities of the further views, whose embeddings stand behind those of the first.
 
     Raises
     ------
@@ -56,11 +58,12 @@ class HeadsCheckpoint:
     scene_vocabulary: Vocabulary = _NO_SCENES
     options: dict[str, Any] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
+    joined: tuple[FeatureSpec, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the sizes against each other."""
         for what, found, expected in (
-            ("numbers an embedding", self.weights.embedding_size, self.spec.embedding_size),
+            ("numbers an embedding", self.weights.embedding_size, sum(spec.embedding_size for spec in self.specs)),
             ("actions", self.weights.num_actions, len(self.vocabulary)),
             ("scenes", self.weights.num_scenes, len(self.scene_vocabulary)),
         ):
@@ -69,6 +72,13 @@ class HeadsCheckpoint:
                     f"heads for {found} {what}, where spec and vocabularies have {expected}; both must agree",
                     "give heads without a scene task an empty scene vocabulary" if what == "scenes" else _DAMAGED,
                 )
+        if self.joined and self.weights.missing is None:
+            raise CheckpointError("heads that join views without what stands in for a missing one; both or none", "")
+
+    @property
+    def specs(self) -> tuple[FeatureSpec, ...]:
+        """Identities of all views, in the order of their embeddings; one where none are joined."""
+        return (self.spec, *self.joined)
 
 
 def save_heads(path: Path, checkpoint: HeadsCheckpoint) -> None:
@@ -93,6 +103,7 @@ def save_heads(path: Path, checkpoint: HeadsCheckpoint) -> None:
         "version": VERSION,
         "head": checkpoint.weights.kind,
         "spec": checkpoint.spec.to_dict(),
+        "joined": [spec.to_dict() for spec in checkpoint.joined],
         "vocabulary": list(checkpoint.vocabulary.names),
         "scene_vocabulary": list(checkpoint.scene_vocabulary.names),
         "options": _json_ready(checkpoint.options),
@@ -151,6 +162,7 @@ def load_heads(path: Path) -> HeadsCheckpoint:
             Vocabulary(tuple(header["scene_vocabulary"])),
             header["options"],
             header["record"],
+            tuple(FeatureSpec.from_dict(spec) for spec in header.get("joined", [])),
         )
     except (CheckpointError, InputError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: its parts do not fit each other ({error})", _DAMAGED) from error

@@ -11,6 +11,7 @@ from tsmfeat.errors import CheckpointError, ConfigurationError
 _Floats = npt.NDArray[np.float32]
 
 _BODY = "body."
+_OUTPUTS = ("action_weight", "action_bias", "scene_weight", "scene_bias", "missing")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class HeadParameters:
     body
         The arrays that make the representation of every other kind (`tsmfeat.heads.representation`), by name;
         ``input_weight`` among them, whose last axis is D.
+    missing
+        float32 (D,): raw numbers that stand in for a view that an interval lacks; None where no views are joined.
 
     Raises
     ------
@@ -49,10 +52,11 @@ class HeadParameters:
     scene_bias: _Floats | None = None
     kind: str = "linear"
     body: Mapping[str, _Floats] = field(default_factory=dict)
+    missing: _Floats | None = None
 
     def __post_init__(self) -> None:
         """Cast to float32 and check the shapes."""
-        for name in ("action_weight", "action_bias", "scene_weight", "scene_bias"):
+        for name in _OUTPUTS:
             if (values := getattr(self, name)) is not None:
                 object.__setattr__(self, name, np.ascontiguousarray(values, np.float32))
         object.__setattr__(self, "body", {name: np.ascontiguousarray(v, np.float32) for name, v in self.body.items()})
@@ -65,6 +69,9 @@ class HeadParameters:
         if (self.scene_weight is None) != (self.scene_bias is None):
             raise CheckpointError("a scene head with only one of weight and bias; it has both or neither", "")
         _require_matrix("action", self.action_weight, self.action_bias)
+        if self.missing is not None and self.missing.shape != (self.embedding_size,):
+            shape = self.missing.shape
+            raise CheckpointError(f"{shape} numbers stand in for views of ({self.embedding_size},); one for one", "")
         if self.scene_weight is not None and self.scene_bias is not None:
             _require_matrix("scene", self.scene_weight, self.scene_bias)
             if self.scene_weight.shape[1] != self.action_weight.shape[1]:
@@ -88,8 +95,7 @@ class HeadParameters:
 
     def tensors(self) -> dict[str, _Floats]:
         """Return the arrays there are, by name; those of the body as ``body.NAME``."""
-        names = ("action_weight", "action_bias", "scene_weight", "scene_bias")
-        outputs = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        outputs = {name: getattr(self, name) for name in _OUTPUTS if getattr(self, name) is not None}
         return outputs | {_BODY + name: values for name, values in self.body.items()}
 
     @staticmethod

@@ -10,12 +10,16 @@ from tsmfeat.errors import SpecMismatchError
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.options import CONTEXT_HEADS
 from tsmfeat.heads.representation import represent
+from tsmfeat.heads.views import JoinedViews, fill_missing
 
 _BLOCK_ROWS = 1024
 
 
 def predict_probabilities(
-    weights: HeadParameters, embeddings: npt.NDArray[Any], row_offset: npt.NDArray[np.int64] | None = None
+    weights: HeadParameters,
+    embeddings: npt.NDArray[Any],
+    row_offset: npt.NDArray[np.int64] | None = None,
+    views: JoinedViews | None = None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64] | None]:
     """Return what the heads say of each interval.
 
@@ -30,6 +34,8 @@ def predict_probabilities(
     row_offset
         int64 (V + 1,): video v owns rows ``row_offset[v]:row_offset[v + 1]``; None: all are one video's. Kinds without
         context do not look at it.
+    views
+        Which of several joined views each row has; None where they all are there.
 
     Returns
     -------
@@ -61,7 +67,10 @@ def predict_probabilities(
     for offsets in _cut_blocks(weights.kind, count, row_offset):
         rows = slice(int(offsets[0]), int(offsets[-1]))
         # Cast first: a float16 matmul on a CPU is some forty times slower.
-        block = represent(weights, embeddings[rows].astype(np.float32), offsets - offsets[0])
+        block = embeddings[rows].astype(np.float32)
+        if views is not None and weights.missing is not None:
+            fill_missing(block, views, views.present[rows], weights.missing)
+        block = represent(weights, block, offsets - offsets[0])
         action[rows] = np.exp(_log_softmax(block @ weights.action_weight.T + weights.action_bias))
         if weights.scene_weight is not None and weights.scene_bias is not None:
             scene[rows] = _log_softmax((block @ weights.scene_weight.T + weights.scene_bias).astype(np.float64))

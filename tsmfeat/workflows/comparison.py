@@ -10,7 +10,7 @@ import numpy as np
 from tsmfeat.errors import ConfigurationError, did_you_mean
 from tsmfeat.formats.binego360 import read_sample_ids
 from tsmfeat.formats.binego360_bins import split_bin_id
-from tsmfeat.formats.interval_scores import read_with_header
+from tsmfeat.formats.interval_scores import read_with_header, specs_in
 from tsmfeat.formats.reading import read_annotations, read_predictions
 from tsmfeat.formats.recognition import recognize_format
 from tsmfeat.heads.checkpoint import load_heads
@@ -112,7 +112,7 @@ def compare(path: Path, kind: str, reference: Reference) -> list[str]:
                 return found + ([] if reference.spec is not None else _compare_videos(lengths, reference))
         case "heads":
             heads = load_heads(path)
-            return _compare_spec(heads.spec, reference) + _compare_classes(heads.vocabulary, reference)
+            return _compare_specs(heads.specs, reference) + _compare_classes(heads.vocabulary, reference)
         case "interval-scores":
             return _compare_interval_scores(path, reference)
         case "annotations":
@@ -133,8 +133,11 @@ def compare(path: Path, kind: str, reference: Reference) -> list[str]:
 def _compare_interval_scores(path: Path, reference: Reference) -> list[str]:
     found, header = read_with_header(path)
     lengths = dict(zip(found.video_ids, found.duration_seconds.tolist(), strict=True))
-    spec = [] if header["spec"] is None else _compare_spec(FeatureSpec.from_dict(header["spec"]), reference)
-    return spec + _compare_videos(lengths, reference) + _compare_classes(found.vocabulary, reference)
+    return (
+        _compare_specs(specs_in(header), reference)
+        + _compare_videos(lengths, reference)
+        + _compare_classes(found.vocabulary, reference)
+    )
 
 
 def _compare_row_ids(path: Path, reference: Reference) -> list[str]:
@@ -153,6 +156,17 @@ def _compare_row_ids(path: Path, reference: Reference) -> list[str]:
     known, given = frozenset(wanted), frozenset(ids)
     missing = [f"{what} {name!r}: missing; {reference.path} holds it" for name in wanted if name not in given]
     return _listed(what, [name for name in ids if name not in known], wanted, reference.path) + missing
+
+
+def _compare_specs(specs: Sequence[FeatureSpec], reference: Reference) -> list[str]:
+    """Compare with the spec of the reference's view, where heads join several views; with the first, where none has it.
+
+    No spec is unknown, which agrees with all.
+    """
+    if reference.spec is None or not specs:
+        return []
+    alike = [spec for spec in specs if spec.view == reference.spec.view]
+    return _compare_spec((alike or list(specs))[0], reference)
 
 
 def _compare_spec(spec: FeatureSpec, reference: Reference) -> list[str]:

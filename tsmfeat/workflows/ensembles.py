@@ -1,4 +1,4 @@
-"""What is scored or fused: heads on the store of their own spec, and prediction files, each with its weight."""
+"""What is scored or fused: heads on the stores of their own specs, and prediction files, each with its weight."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,9 +12,11 @@ from tsmfeat.fusion.fusing import fuse
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
 from tsmfeat.priors.counts import ActionCounts
+from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress
-from tsmfeat.workflows.inference import gather_features, score_intervals
+from tsmfeat.workflows.inference import score_intervals
+from tsmfeat.workflows.joining import gather_joined, warn_of_lacking_views
 from tsmfeat.workflows.score_options import WEIGHTINGS
 
 if TYPE_CHECKING:
@@ -150,26 +152,31 @@ def _record_of(path: str, checkpoints: Checkpoints) -> dict[str, Any]:
     return read_with_header(path)[1]["record"] if holds_interval_scores(Path(path)) else {}
 
 
-def match_stores(checkpoints: Checkpoints, stores: "Sequence[FeatureStore]") -> "dict[str, FeatureStore]":
-    """Return the store of each checkpoint: the one whose spec equals its own.
+def match_stores(checkpoints: Checkpoints, stores: "Sequence[FeatureStore]") -> "dict[str, tuple[FeatureStore, ...]]":
+    """Return the stores of each checkpoint: the one whose spec equals its own, or one for each view that it joins.
 
     Raises
     ------
     ConfigurationError
         There is no store at all.
     SpecMismatchError
-        None or several have the spec; the differing fields, or the stores, are named.
+        None or several have a spec; the differing fields, or the stores, are named.
     """
     if checkpoints and not stores:
         raise ConfigurationError(
             f"{next(iter(checkpoints))}: heads are scored on features and no store is named",
             "add --features FEATURES.h5",
         )
-    return {path: _store_of(path, checkpoint, stores) for path, checkpoint in checkpoints.items()}
+    return {
+        path: tuple(_store_of(path, checkpoint, spec, stores) for spec in checkpoint.specs)
+        for path, checkpoint in checkpoints.items()
+    }
 
 
-def _store_of(path: str, checkpoint: HeadsCheckpoint, stores: "Sequence[FeatureStore]") -> "FeatureStore":
-    matching = [store for store in stores if store.spec == checkpoint.spec]
+def _store_of(
+    path: str, checkpoint: HeadsCheckpoint, spec: FeatureSpec, stores: "Sequence[FeatureStore]"
+) -> "FeatureStore":
+    matching = [store for store in stores if store.spec == spec]
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -177,43 +184,50 @@ def _store_of(path: str, checkpoint: HeadsCheckpoint, stores: "Sequence[FeatureS
         raise SpecMismatchError(
             f"{path}: {len(matching)} stores have its spec ({names}); one is wanted", "name one of them"
         )
-    found = "; ".join(f"{store.files[0]}: {', '.join(checkpoint.spec.differences(store.spec))}" for store in stores)
+    found = "; ".join(f"{store.files[0]}: {', '.join(spec.differences(store.spec))}" for store in stores)
+    which = f" for view {spec.view!r}" if checkpoint.joined else ""
     raise SpecMismatchError(
-        f"{path}: no store has the spec it was fitted on (heads / store: {found})",
-        "add --features with the store these heads were fitted on",
+        f"{path}: no store has the spec it was fitted on{which} (heads / store: {found})",
+        f"add --features with the store{' of this view that' if which else ''} these heads were fitted on",
     )
 
 
 def score_stored_videos(
-    checkpoint: HeadsCheckpoint, store: "FeatureStore", video_ids: Sequence[str], progress: Progress
+    checkpoint: HeadsCheckpoint,
+    stores: "FeatureStore | tuple[FeatureStore, ...]",
+    video_ids: Sequence[str],
+    progress: Progress,
 ) -> IntervalScores:
     """Return what heads say of every interval of the stored ones among some videos.
 
     Parameters
     ----------
-    checkpoint, store
-        Of one spec.
+    checkpoint, stores
+        The store of its spec, or one a view for heads that join several (`match_stores`).
     video_ids
         Those wanted.
     progress
-        Told of videos without features.
+        Told of videos without features, and of those that lack a view.
 
     Raises
     ------
     InputError
         No wanted video is stored.
     """
-    stored = [video_id for video_id in video_ids if video_id in store]
-    missing = [video_id for video_id in video_ids if video_id not in store]
+    views = stores if isinstance(stores, tuple) else (stores,)
+    stored = [video_id for video_id in video_ids if any(video_id in store for store in views)]
+    missing = [video_id for video_id in video_ids if not any(video_id in store for store in views)]
+    where = " and ".join(str(store.files[0]) for store in views)
     if not stored:
         raise InputError(
-            f"{store.files[0]}: holds none of the {len(missing)} evaluated videos ({', '.join(missing[:3])}, ...)",
+            f"{where}: holds none of the {len(missing)} evaluated videos ({', '.join(missing[:3])}, ...)",
             "check that the ids of features and annotations agree: tsmfeat inspect FEATURES --json",
         )
     if missing:
         progress.warn(
-            f"{store.files[0]}: {len(missing)} of {len(video_ids)} videos have no features, such as {missing[0]!r}: "
+            f"{where}: {len(missing)} of {len(video_ids)} videos have no features, such as {missing[0]!r}: "
             "all is missed there"
         )
-    features = gather_features(store, stored)
+    warn_of_lacking_views(views, stored, progress)
+    features = gather_joined(views, stored)
     return score_intervals(checkpoint.weights, features, checkpoint.vocabulary, checkpoint.scene_vocabulary)

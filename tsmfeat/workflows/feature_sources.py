@@ -8,14 +8,14 @@ from pathlib import Path
 
 from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.store.folders import is_packed_output, output_files
-from tsmfeat.store.reader import FeatureStore, open_features
-from tsmfeat.store.validation import read_index
+from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.progress import Progress
 from tsmfeat.video.options import VIDEO_SUFFIXES
 from tsmfeat.workflows.kinds import KIND_NAMES, holds_store, recognize
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.sources import LIST_SUFFIXES
+from tsmfeat.workflows.view_stores import open_by_spec
 
 _REMEDIES = {
     "heads": "name heads with an option: --heads FILE",
@@ -137,8 +137,4 @@ def _refuse_video_options(options: PredictOptions) -> None:
 
 def _open_by_spec(paths: Sequence[Path], stack: ExitStack) -> tuple[FeatureStore, ...]:
     """Open stores, all files of one spec as one."""
-    grouped: dict[FeatureSpec, list[Path]] = {}
-    for path in dict.fromkeys(paths):
-        for file in output_files(path) or [path]:
-            grouped.setdefault(read_index(file).spec, []).append(file)
-    return tuple(stack.enter_context(open_features(files)) for files in grouped.values())
+    return open_by_spec([file for path in dict.fromkeys(paths) for file in output_files(path) or [path]], stack)

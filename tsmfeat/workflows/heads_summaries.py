@@ -24,6 +24,7 @@ def describe_heads(path: Path) -> dict[str, Any]:
         "version": read_header(path)["version"],
         "tasks": ["action", "scene"] if heads.weights.num_scenes else ["action"],
         "spec": heads.spec.to_dict(),
+        "joined": [spec.to_dict() for spec in heads.joined],
         "classes": list(heads.vocabulary.names),
         "scenes": list(heads.scene_vocabulary.names),
         "options": heads.options,

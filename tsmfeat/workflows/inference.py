@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.prediction import pool_scenes, predict_probabilities
+from tsmfeat.heads.views import JoinedViews
 from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.vocabulary import Vocabulary
 
@@ -33,6 +34,8 @@ class GatheredFeatures:
         The grid's step t.
     duration_seconds
         float64 (V,).
+    views
+        Which of several joined views each row has; None for one view.
     """
 
     video_ids: tuple[str, ...]
@@ -40,6 +43,7 @@ class GatheredFeatures:
     row_offset: npt.NDArray[np.int64]
     step_seconds: float
     duration_seconds: npt.NDArray[np.float64]
+    views: JoinedViews | None = None
 
 
 def gather_features(store: "FeatureStore", video_ids: Sequence[str]) -> GatheredFeatures:
@@ -54,7 +58,7 @@ def score_intervals(
     weights: HeadParameters, features: GatheredFeatures, actions: Vocabulary, scenes: Vocabulary
 ) -> IntervalScores:
     """Return what heads say of every interval, and of the scene of every video."""
-    action, scene = predict_probabilities(weights, features.embeddings, features.row_offset)
+    action, scene = predict_probabilities(weights, features.embeddings, features.row_offset, features.views)
     return IntervalScores(
         features.video_ids,
         actions,

@@ -59,4 +59,4 @@ def save_interval_scores(scores: IntervalScores, out: str, checkpoint: HeadsChec
         "split": checkpoint.record.get("split"),
         "counts": checkpoint.record.get("counts"),
     }
-    write_interval_scores(scores, out, checkpoint.spec, record)
+    write_interval_scores(scores, out, checkpoint.specs, record)

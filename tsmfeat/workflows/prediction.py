@@ -113,7 +113,8 @@ def predict(
         folders, patterns, lists, as `tsmfeat.workflows.extract` takes them). Raw videos are embedded on the fly with
         exactly the spec that the heads were fitted on.
     heads
-        Heads checkpoints, each run on the store of its own spec; several are fused.
+        Heads checkpoints, each run on the store of its own spec, or on those of the views that it joins; several are
+        fused.
     out
         The prediction file, written whole at the end or not at all.
     options
@@ -148,7 +149,7 @@ def predict(
     )
     _require_scene_priors(heads_used)
     rehearse_writing(out, [checkpoint.vocabulary for checkpoint in checkpoints.values()], options)
-    specs = list(dict.fromkeys(checkpoint.spec for checkpoint in checkpoints.values()))
+    specs = list(dict.fromkeys(spec for checkpoint in checkpoints.values() for spec in checkpoint.specs))
     with ExitStack() as stack:
         opened = stack.enter_context(open_sources(_list_paths(sources), specs, options, progress, should_stop))
         found = None if opened.stopped else _run_heads(heads_used, opened, options, progress)
@@ -193,10 +194,10 @@ def _require_scene_priors(heads: _HeadsUsed) -> None:
 
 def _run_heads(heads: _HeadsUsed, opened: OpenedFeatures, options: PredictOptions, progress: Progress) -> Predictions:
     try:
-        store_of = match_stores(heads.checkpoints, opened.stores)
+        stores_of = match_stores(heads.checkpoints, opened.stores)
     except SpecMismatchError as error:
         raise SpecMismatchError(error.message, "name the store these heads were fitted on") from error
-    used = list(dict.fromkeys(store_of.values()))
+    used = list(dict.fromkeys(store for stores in stores_of.values() for store in stores))
     for store in opened.stores:
         if store not in used:
             progress.warn(f"{store.files[0]}: no heads were fitted on its spec; it is left aside")
@@ -206,7 +207,7 @@ def _run_heads(heads: _HeadsUsed, opened: OpenedFeatures, options: PredictOption
     listed, transitions = [], read_transitions(options.transitions)
     for place, path in enumerate(heads.paths):
         checkpoint = heads.checkpoints[path]
-        scores = score_stored_videos(checkpoint, store_of[path], video_ids, progress)
+        scores = score_stored_videos(checkpoint, stores_of[path], video_ids, progress)
         if options.scores_out:
             save_interval_scores(scores, options.scores_out[place], checkpoint, path)
         if heads.prior is not None:

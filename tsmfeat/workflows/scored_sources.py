@@ -61,7 +61,7 @@ def read_sources(
     checkpoints
         Those of them that are heads.
     features
-        Stores; each heads checkpoint takes the one of its own spec.
+        Stores; each heads checkpoint takes the one of its own spec, or those of the views that it joins.
     truth
         The videos.
     options
@@ -72,14 +72,14 @@ def read_sources(
     Raises
     ------
     SpecMismatchError
-        A heads checkpoint finds no store of its spec, or two.
+        A heads checkpoint finds no store of a spec of its own, or two.
     TsmfeatError
         Files that are missing, damaged or do not fit each other.
     """
     with ExitStack() as stack:
-        store_of = match_stores(checkpoints, _open_stores(features, stack) if checkpoints else [])
+        stores_of = match_stores(checkpoints, _open_stores(features, stack) if checkpoints else [])
         listed = [
-            _read_source(path, checkpoints.get(path), store_of.get(path), truth.video_ids, options, progress)
+            _read_source(path, checkpoints.get(path), stores_of.get(path), truth.video_ids, options, progress)
             for path in paths
         ]
     for path, predicted in zip(paths, listed, strict=True):
@@ -97,13 +97,13 @@ def _open_stores(features: Sequence[str], stack: ExitStack) -> "list[FeatureStor
 def _read_source(
     path: str,
     checkpoint: HeadsCheckpoint | None,
-    store: "FeatureStore | None",
+    stores: "tuple[FeatureStore, ...] | None",
     video_ids: Sequence[str],
     options: ScoreOptions,
     progress: Progress,
 ) -> Source:
-    if checkpoint is not None and store is not None:
-        return score_stored_videos(checkpoint, store, video_ids, progress)
+    if checkpoint is not None and stores is not None:
+        return score_stored_videos(checkpoint, stores, video_ids, progress)
     if holds_interval_scores(Path(path)):
         return read_wanted_scores(path, video_ids, progress)
     require_unit(path, options.unit)

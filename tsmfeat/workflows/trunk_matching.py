@@ -53,7 +53,7 @@ def _require_one_view(specs: Sequence[FeatureSpec]) -> None:
     if len(views) > 1:
         raise ConfigurationError(
             f"the heads were fitted on the views {', '.join(map(repr, views))}; a raw video shows one",
-            "extract each view on its own (tsmfeat extract --view NAME), and predict on the stores",
+            "extract them (tsmfeat extract --manifest VIEWS.csv, or --view NAME one by one), and predict on the stores",
         )
 
 
