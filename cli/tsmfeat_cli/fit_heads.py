@@ -9,7 +9,17 @@ import typer
 
 from tsmfeat.heads.options import BALANCED, DEVICES, DROPOUT_UNITS, HEADS, SCHEDULES, SOLVERS, TASKS, HeadOptions
 from tsmfeat.workflows.options import FitOptions
-from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line, parse_number_or_word, parse_switch
+from tsmfeat_cli.common import (
+    Config,
+    Debug,
+    Json,
+    Quiet,
+    Verbose,
+    command_line,
+    parse_number_or_word,
+    parse_switch,
+    parse_words,
+)
 from tsmfeat_cli.config import switch_word
 from tsmfeat_cli.recording import AUTO, Record, record_run
 from tsmfeat_cli.stdout import write_data
@@ -75,6 +85,12 @@ def command(
         int, typer.Option("--patience", help="End a fit after so many epochs without a better score; 0: never.")
     ] = HeadOptions.patience,
     device: Annotated[str, typer.Option("--device", help=", ".join(DEVICES))] = HeadOptions.device,
+    views: Annotated[
+        str, typer.Option("--views", help="Views to join, each a store: panoramic,front_view. Default: one store.")
+    ] = ",".join(FitOptions.views),
+    view_dropout: Annotated[
+        float, typer.Option("--view-dropout", help="Probability that a joined view is masked in training.")
+    ] = HeadOptions.view_dropout,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
     record: Record = AUTO,
     as_json: Json = False,
@@ -107,11 +123,13 @@ def command(
         solver,
         patience,
         device,
+        view_dropout,
     )
+    named = parse_words(views, "--views") if views else ()
     from tsmfeat.workflows.fitting import fit_heads
     from tsmfeat.workflows.run_records import fit_parts
 
-    fitting = FitOptions(options, subset, validation_subset, classes)
+    fitting = FitOptions(options, subset, validation_subset, classes, named)
     with TerminalProgress(quiet) as progress:
         report = fit_heads(features, annotations, out, fitting, progress)
         record_run(ctx, record, out, lambda: fit_parts(report, features, annotations, fitting), progress)

@@ -1,7 +1,7 @@
 """Rows of a feature table become batches: gathered, cast, standardised and dropped."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tsmfeat.heads.randomness import random_bits
 from tsmfeat.heads.standardization import Standardization
+from tsmfeat.heads.views import JoinedViews, Presence, drop_views, fill_missing
 
 _LEVELS = 1 << 16
 
@@ -33,6 +34,9 @@ class Batches:
         The randomness of the rows' order and of the dropout.
     pieces
         int64 (P + 1,): where the stretches of rows begin that stay together; None: rows are drawn one by one.
+    views, view_dropout, view_order
+        Which of several joined views each row of `features` has, None for one view; the probability that a view is
+        masked; its randomness.
     """
 
     features: npt.NDArray[Any]
@@ -43,6 +47,9 @@ class Batches:
     order: np.random.Generator
     bits: np.random.SFC64
     pieces: npt.NDArray[np.int64] | None = None
+    views: JoinedViews | None = None
+    view_dropout: float = 0.0
+    view_order: np.random.Generator | None = None
 
 
 def make_batches(
@@ -90,6 +97,51 @@ def make_batches(
     )
 
 
+def mask_views(batches: Batches, views: JoinedViews, view_dropout: float, seed: int) -> Batches:
+    """Return batches of joined views: the input of a view that a row lacks, or that is dropped, is 0.
+
+    Parameters
+    ----------
+    batches
+        As of `make_batches`; its `features` are joined.
+    views
+        Which views each row of `features` has.
+    view_dropout
+        Probability that a whole view is masked (`tsmfeat.heads.views.drop_views`): of a row, or of all rows of a
+        stretch that stays together.
+    seed
+        Of the draws.
+    """
+    return replace(
+        batches, views=views, view_dropout=view_dropout, view_order=np.random.Generator(random_bits(seed, "view"))
+    )
+
+
+def draw_presence(
+    batches: Batches, views: JoinedViews, places: npt.NDArray[np.int64], begins: npt.NDArray[np.int64] | None
+) -> Presence:
+    """Return which views each row of a batch shows, bool (B, V), after a new draw of the view dropout.
+
+    Parameters
+    ----------
+    batches
+        The source.
+    views
+        Its own.
+    places, begins
+        As `draw_batches` yields them.
+    """
+    present: Presence = views.present[batches.rows[places]]
+    if not batches.view_dropout or batches.view_order is None:
+        return present
+    if begins is None:
+        return drop_views(present, batches.view_dropout, batches.view_order)
+    # A view is lost for a whole video, as it is where a camera failed.
+    whole = np.logical_or.reduceat(present, begins[:-1], axis=0)
+    kept = drop_views(whole, batches.view_dropout, batches.view_order)
+    return present & np.repeat(kept, np.diff(begins), axis=0)
+
+
 def draw_order(batches: Batches) -> npt.NDArray[np.int64]:
     """Return places in `rows`, each once, in a new random order: an epoch's."""
     return batches.order.permutation(len(batches.rows))
@@ -130,15 +182,15 @@ def draw_batches(batches: Batches, size: int) -> Iterator[tuple[npt.NDArray[np.i
         first = last
 
 
-def draw_inputs(batches: Batches, places: npt.NDArray[np.int64]) -> Tensor:
+def draw_inputs(batches: Batches, places: npt.NDArray[np.int64], begins: npt.NDArray[np.int64] | None = None) -> Tensor:
     """Return the inputs at some places in `rows`, float32 (B, D), with a new dropout mask.
 
     Parameters
     ----------
     batches
         The source.
-    places
-        int64 (B,).
+    places, begins
+        As `draw_batches` yields them.
     """
     gathered = np.ascontiguousarray(batches.features[batches.rows[places]])
     # Always torch's own memory: its alignment never varies, and with it no bit of a matmul. And torch casts float16
@@ -147,6 +199,8 @@ def draw_inputs(batches: Batches, places: npt.NDArray[np.int64]) -> Tensor:
     values = inputs.numpy()
     np.subtract(values, batches.mean, out=values)
     np.multiply(values, batches.scale, out=values)
+    if batches.views is not None:
+        fill_missing(values, batches.views, draw_presence(batches, batches.views, places, begins))
     if batches.num_dropped_levels:
         # Sixteen raw bits an entry: twelve times faster than a Bernoulli draw, which would cost more than the matmul.
         raw = batches.bits.random_raw(-(-values.size // 4)).view(np.uint16)[: values.size]

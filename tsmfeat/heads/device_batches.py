@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tsmfeat.heads.batches import Batches
 from tsmfeat.heads.randomness import random_bits
+from tsmfeat.heads.views import Presence
 
 _LEVELS = 1 << 16
 
@@ -53,7 +54,9 @@ def load_table(batches: Batches, seed: int, device: torch.device) -> DeviceTable
     )
 
 
-def draw_device_inputs(table: DeviceTable, batches: Batches, places: Tensor) -> Tensor:
+def draw_device_inputs(
+    table: DeviceTable, batches: Batches, places: Tensor, presence: Presence | None = None
+) -> Tensor:
     """Return the inputs at some places, float32 (B, D), with a new dropout mask, as `draw_inputs` does.
 
     Parameters
@@ -64,8 +67,13 @@ def draw_device_inputs(table: DeviceTable, batches: Batches, places: Tensor) -> 
         Whose dropout it is.
     places
         int64 (B,), on the device.
+    presence
+        bool (B, V), as of `tsmfeat.heads.batches.draw_presence`; None for one view.
     """
     inputs = (table.features[places].to(torch.float32) - table.mean) * table.scale
+    if presence is not None and batches.views is not None:
+        shown = torch.from_numpy(np.repeat(presence, batches.views.sizes, axis=1))
+        inputs *= shown.to(inputs.device)
     if not batches.num_dropped_levels:
         return inputs
     bits = torch.randint(_LEVELS, inputs.shape, dtype=torch.int32, device=inputs.device, generator=table.generator)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tsmfeat.heads.batches import Batches, draw_batches, draw_inputs, make_batches
+from tsmfeat.heads.batches import Batches, draw_batches, draw_inputs, draw_presence, make_batches, mask_views
 from tsmfeat.heads.bodies import BatchVideos
 from tsmfeat.heads.device_batches import DeviceTable, draw_device_inputs, load_table
 from tsmfeat.heads.devices import resolve_device
@@ -97,6 +97,8 @@ def prepare_fit(
     dropped = used_dropout(one, num_frames) if one.head == "linear" and one.solver == "sgd" else 0.0
     pieces = data.pieces() if one.head in CONTEXT_HEADS else None
     batches = make_batches(data.features, data.rows, standardization, dropped, one.seed, pieces)
+    if data.views is not None:
+        batches = mask_views(batches, data.views, one.view_dropout, one.seed)
     table = load_table(batches, one.seed, device) if device.type != "cpu" else None
     return RunningFit(build_stack(data, runs, device, progress), batches, table, standardization, device)
 
@@ -119,9 +121,11 @@ def _run_epoch(fit: RunningFit, epoch: int) -> Losses:
     for number, (places, begins) in enumerate(drawn):
         chosen = torch.from_numpy(places).to(fit.device)
         if fit.table is None:
-            inputs = draw_inputs(fit.batches, places)
+            inputs = draw_inputs(fit.batches, places, begins)
         else:
-            inputs = draw_device_inputs(fit.table, fit.batches, chosen)
+            views = fit.batches.views
+            presence = None if views is None else draw_presence(fit.batches, views, places, begins)
+            inputs = draw_device_inputs(fit.table, fit.batches, chosen, presence)
         videos = None if begins is None else _batch_videos(begins, fit.device)
         sums += descend_stack(fit.stack, inputs, chosen, videos, (epoch, number / len(drawn))) * len(places)
     return sums / len(fit.batches.rows)

@@ -94,4 +94,8 @@ def _grad_of(tensor: Tensor) -> Tensor:
 def _standardized(batches: Batches, places: "npt.NDArray[np.int64]", device: torch.device) -> Tensor:
     rows = torch.from_numpy(np.ascontiguousarray(batches.features[batches.rows[places]])).to(device)
     mean, scale = (torch.from_numpy(values).to(device) for values in (batches.mean, batches.scale))
-    return rows.to(torch.float32).sub_(mean).mul_(scale)
+    inputs = rows.to(torch.float32).sub_(mean).mul_(scale)
+    if batches.views is not None:
+        present = batches.views.present[batches.rows[places]]
+        inputs *= torch.from_numpy(np.repeat(present, batches.views.sizes, axis=1)).to(device)
+    return inputs

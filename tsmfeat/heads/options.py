@@ -25,6 +25,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "weight_decay": ("of 0 or more", lambda value: value >= 0),
     "dropout": ("in [0, 1)", lambda value: 0 <= value < 1),
     "scene_weight": ("of 0 or more", lambda value: value >= 0),
+    "view_dropout": ("in [0, 1)", lambda value: 0 <= value < 1),
     "min_overlap": ("in [0, 1]", lambda value: 0 <= value <= 1),
 }
 
@@ -74,6 +75,9 @@ class HeadOptions:
     device
         One of `DEVICES`; ``"auto"``: CUDA where there is one. The order of the rows is the same everywhere, the
         dropout of another device is drawn there.
+    view_dropout
+        Probability, in [0, 1), that a view of a row is masked in training, where several are joined: of a whole video
+        for kinds that look at neighbours. Never are all of them.
 
     Raises
     ------
@@ -109,6 +113,7 @@ class HeadOptions:
     solver: str = "sgd"
     patience: int = 0
     device: str = "auto"
+    view_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the choices, the tasks and the numbers."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from tsmfeat.errors import InputError
 from tsmfeat.heads.options import BALANCED
+from tsmfeat.heads.views import JoinedViews
 from tsmfeat.values.annotations import NO_SCENE
 
 
@@ -30,6 +31,8 @@ class TrainingRows:
     row_offset
         int64 (V + 1,): video v owns rows ``row_offset[v]:row_offset[v + 1]`` of the table. Only heads that look at
         neighbouring intervals need it.
+    views
+        Which of several joined views each row of the table has; None for one view.
 
     Raises
     ------
@@ -50,6 +53,7 @@ class TrainingRows:
     num_actions: int
     num_scenes: int
     row_offset: npt.NDArray[np.int64] | None = None
+    views: JoinedViews | None = None
 
     def __post_init__(self) -> None:
         """Check shapes, rows and targets."""
@@ -60,6 +64,9 @@ class TrainingRows:
             if getattr(self, name).shape != self.features.shape[:1]:
                 count = len(self.features)
                 raise InputError(f"{name} targets of shape {getattr(self, name).shape} for {count} rows; one each", "")
+        if self.views is not None and self.features.shape != (len(self.views.present), self.views.embedding_size):
+            joined = (len(self.views.present), self.views.embedding_size)
+            raise InputError(f"joined views of shape {joined} for features of {self.features.shape}; one for one", "")
         self._require_rows()
         _require_targets("action", self.rows, self.action_targets(), 0, self.num_actions)
         _require_targets("scene", self.rows, self.scene_targets(), NO_SCENE, self.num_scenes - 1)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import InputError
+from tsmfeat.heads.views import JoinedViews
 
 _BLOCK_ROWS = 1024
 # Of the median deviation: less is no scale but an accident, such as a filter that fired once.
@@ -69,6 +70,44 @@ def measure_standardization(features: npt.NDArray[Any], rows: npt.NDArray[np.int
     for block in blocks:
         squares += np.square(features[block].astype(np.float64) - mean).sum(axis=0)
     return Standardization(mean, _floored(np.sqrt(squares / len(rows))))
+
+
+def measure_joined(
+    features: npt.NDArray[Any], rows: npt.NDArray[np.int64], views: JoinedViews | None
+) -> Standardization:
+    """Return mean and deviation of some rows, those of each view of the rows that have it.
+
+    Parameters
+    ----------
+    features, rows
+        As in `measure_standardization`.
+    views
+        Which views each row of the table has; None: the one there is.
+
+    Raises
+    ------
+    InputError
+        No row has a view, or a row holds NaN or infinity.
+
+    Examples
+    --------
+    >>> views = JoinedViews((1, 1), np.array([[True, True], [True, False], [True, True]]))
+    >>> measure_joined(np.array([[1.0, 5.0], [4.0, 0.0], [7.0, 7.0]]), np.arange(3), views).mean.tolist()
+    [4.0, 6.0]
+    """
+    if views is None:
+        return measure_standardization(features, rows)
+    found = []
+    for view, columns in enumerate(views.columns()):
+        seen = rows[views.present[rows, view]]
+        if not len(seen):
+            raise InputError(
+                f"view {view + 1} of {len(views.sizes)}: in none of the {len(rows)} training rows; a view is learned from",
+                "leave it out of --views, or extract it for training videos too",
+            )
+        found.append(measure_standardization(features[:, columns], seen))
+    means, deviations = ([getattr(one, name) for one in found] for name in ("mean", "deviation"))
+    return Standardization(np.concatenate(means), np.concatenate(deviations))
 
 
 def _floored(deviation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.rows import TrainingRows, class_weights
 from tsmfeat.heads.selection import Selection
 from tsmfeat.heads.stack import fold_stack
-from tsmfeat.heads.standardization import Standardization, measure_standardization, no_standardization
+from tsmfeat.heads.standardization import Standardization, measure_joined, no_standardization
 from tsmfeat.values.progress import Progress, Silence
 
 _SILENCE = Silence()
@@ -126,7 +126,7 @@ def train_heads(
 
 def _standardize(data: TrainingRows, wanted: bool) -> Standardization:
     if wanted:
-        return measure_standardization(data.features, data.rows)
+        return measure_joined(data.features, data.rows, data.views)
     return no_standardization(data.features.shape[1])
 
 
@@ -135,7 +135,7 @@ def _run(fit: RunningFit, validate: Judge | None, progress: Progress) -> list[Se
     epochs = iterate_epochs(fit)
     for epoch in range(fit.options.epochs):
         losses = next(epochs)
-        heads = fold_stack(fit.stack, fit.standardization)
+        heads = [_with_filling(fit, weights) for weights in fold_stack(fit.stack, fit.standardization)]
         for run, (weights, selection) in enumerate(zip(heads, selections, strict=True)):
             if not selection.ended:
                 record = _epoch_record(fit, epoch, run, losses[:, run])
@@ -146,6 +146,13 @@ def _run(fit: RunningFit, validate: Judge | None, progress: Progress) -> list[Se
             progress.advance(fit.options.epochs - epoch - 1)
             break
     return selections
+
+
+def _with_filling(fit: RunningFit, weights: HeadParameters) -> HeadParameters:
+    """Add what is 0 after standardisation, which is what a missing view was in training."""
+    if fit.batches.views is None:
+        return weights
+    return replace(weights, missing=fit.standardization.mean.astype(np.float32))
 
 
 def _describe(fit: RunningFit, losses: Losses, selections: Sequence[Selection]) -> str:
@@ -192,6 +199,7 @@ def _finish(
         "dropout_unit": options.dropout_unit,
         "dropout_used": 0.0 if options.solver == "lbfgs" else used_dropout(options, num_frames),
         "class_weights": class_weights(data.action_targets(), data.num_actions, options.background_weight).tolist(),
+        "view_dropout": options.view_dropout,
         "epochs": selection.history,
         "best_epoch": selection.best + 1,
         "best_validation_score": selection.history[selection.best]["validation_score"],

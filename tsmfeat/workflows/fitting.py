@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,13 +22,14 @@ from tsmfeat.localization.localizing import localize
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
 from tsmfeat.priors.counts import count_actions
-from tsmfeat.store.reader import open_features
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.values.vocabulary import Vocabulary
-from tsmfeat.workflows.inference import GatheredFeatures, gather_features, score_intervals
+from tsmfeat.workflows.inference import GatheredFeatures, score_intervals
+from tsmfeat.workflows.joining import gather_joined, warn_of_lacking_views
 from tsmfeat.workflows.options import FitOptions
 from tsmfeat.workflows.splits import Split, held_out_subset, select_videos, split_videos
+from tsmfeat.workflows.view_stores import open_views
 
 _SILENCE = Silence()
 _NO_NAMES = Vocabulary(())
@@ -78,7 +80,7 @@ def fit_heads(
     Parameters
     ----------
     features
-        Store files and folders of parts, opened as one store.
+        Store files and folders of parts, opened as one store, or as one a view where `options` names views.
     annotations
         A file or folder of any known format.
     out
@@ -106,16 +108,19 @@ def fit_heads(
     if truth.num_ambiguous:
         progress.warn(f"{truth.num_ambiguous} annotated segments were left out: the annotators call them ambiguous")
     make_folder(Path(out).parent)
-    with open_features(features) as store:
-        spec = store.spec
-        split = split_videos(truth, store, options.subset, options.validation_subset, progress)
+    with ExitStack() as stack:
+        stores = open_views(features, options.views, stack, progress)
+        specs = tuple(store.spec for store in stores)
+        stored = frozenset(video_id for store in stores for video_id in store.video_ids)
+        split = split_videos(truth, stored, options.subset, options.validation_subset, progress)
         progress.note(split.described)
-        training = gather_features(store, split.training)
-        validation = gather_features(store, split.validation)
+        warn_of_lacking_views(stores, split.training, progress)
+        training = gather_joined(stores, split.training)
+        validation = gather_joined(stores, split.validation)
     rows = make_training_rows(truth, training, options.heads.min_overlap)
     judge = _make_judge(truth, validation, progress)
     final_score = None if judge is None else (lambda weights: judge(weights)[0].final_score)
-    fitted = train_head(rows, options.heads, spec.num_frames, final_score, progress)
+    fitted = train_head(rows, options.heads, min(spec.num_frames for spec in specs), final_score, progress)
     judged = None if judge is None else _describe_validation(*judge(fitted.weights))
     scenes = truth.scene_vocabulary if fitted.weights.scene_weight is not None else _NO_NAMES
     counts = count_actions(select_videos(truth, split.training)).to_dict()
@@ -125,7 +130,8 @@ def fit_heads(
         "counts": counts,
     }
     save_heads(
-        Path(out), HeadsCheckpoint(fitted.weights, spec, truth.vocabulary, scenes, options.heads.to_dict(), record)
+        Path(out),
+        HeadsCheckpoint(fitted.weights, specs[0], truth.vocabulary, scenes, options.heads.to_dict(), record, specs[1:]),
     )
     return FitReport(
         str(out),
@@ -170,6 +176,7 @@ def make_training_rows(truth: Annotations, features: GatheredFeatures, min_overl
         len(truth.vocabulary),
         len(truth.scene_vocabulary),
         features.row_offset,
+        features.views,
     )
 
 
@@ -212,6 +219,7 @@ def _provenance(split: Split, options: FitOptions, annotations: Path) -> dict[st
         "annotations": {"name": annotations.name, "sha256": _digest_source(annotations)},
         "classes": options.classes,
         "split": split.described,
+        "views": sorted(options.views),
         "subset": options.subset,
         "validation_subset": options.validation_subset,
         "num_training_videos": len(split.training),

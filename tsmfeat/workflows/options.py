@@ -191,12 +191,24 @@ class FitOptions:
         Videos to select by; empty: the one called val, valid or validation, else 10 % of the training videos by hash.
     classes
         File of class names, the actions of the heads; empty: those of the annotations by first appearance.
+    views
+        Names of views that are joined, each with a store of its own; empty: the features are one store.
     """
 
     heads: HeadOptions = field(default_factory=HeadOptions)
     subset: str = ""
     validation_subset: str = ""
     classes: str = ""
+    views: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what belongs to no stage."""
+        if self.heads.view_dropout and len(self.views) < 2:
+            raise ConfigurationError(
+                f"view_dropout {self.heads.view_dropout:g} masks one of several views, and "
+                f"{len(self.views) or 'none'} is named",
+                "add for example --views panoramic,front_view",
+            )
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,11 @@ def read_sources(
 
 def _open_stores(features: Sequence[str], stack: ExitStack) -> "list[FeatureStore]":
     # For heads only: prediction files need no HDF5, which takes a while to load.
-    from tsmfeat.store.reader import open_features
+    from tsmfeat.store.folders import expand_paths
+    from tsmfeat.workflows.view_stores import open_by_spec
 
-    return [stack.enter_context(open_features(path)) for path in dict.fromkeys(features)]
+    # A folder may hold a file for each of several kinds of features.
+    return [store for path in dict.fromkeys(features) for store in open_by_spec(expand_paths(path), stack)]
 
 
 def _read_source(
