@@ -202,13 +202,16 @@ def test_the_same_store_named_twice_is_one(task):
     assert report.evaluation.final_score > 0
 
 
-def test_a_folder_of_two_specs_is_refused(task, tmp_path):
+def test_a_folder_of_two_specs_gives_heads_the_store_of_theirs(task, tmp_path):
     (tmp_path / "both").mkdir()
     for name in ("a05", "b05"):
         for part in (task / name).iterdir():
             shutil.copy(part, tmp_path / "both" / f"{name}-{part.name}")
-    with pytest.raises(SpecMismatchError, match="trunk"):
-        score(heads(task, "a05"), task / "gt.json", tmp_path / "both", TESTING)
+    found = score(heads(task, "a05"), task / "gt.json", tmp_path / "both", TESTING)
+    assert (
+        found.evaluation.ap.tolist()
+        == score(heads(task, "a05"), task / "gt.json", task / "a05", TESTING).evaluation.ap.tolist()
+    )
 
 
 def test_heads_without_a_store_are_told_to_name_one(task):

@@ -155,8 +155,12 @@ def test_predicting_is_the_same_as_scoring(task, tmp_path):
     for path in stores(task):
         checked = validate([tmp_path / "o.scores", task / "joined"], ValidateOptions(against=path))
         assert [problem for problem in checked.files[1].problems if "spec" in problem] == []
-    report = tune([str(tmp_path / "o.scores")], task / "gt.json", options=TuneOptions("smooth=none,mean:3", num_folds=2))
-    assert report is not None
+    options = TuneOptions("smooth=none,mean:3", num_folds=2, subset="testing", num_resamples=50)
+    tuned = [
+        tune(paths, task / "gt.json", features=stores(task), options=options)
+        for paths in ([str(tmp_path / "o.scores")], [str(task / "joined")])
+    ]
+    assert tuned[0].to_dict()["tuned_of_folds"] == tuned[1].to_dict()["tuned_of_folds"]
 
 
 def test_heads_are_compared_with_the_view_that_a_store_shows(task, tmp_path):
@@ -187,6 +191,8 @@ def test_from_stores_to_scores_by_command(task, tmp_path):
     features = [word for path in stores(task) for word in ("--features", path)]
     assert "final score" in call("score", tmp_path / "h", *features, *words).stdout
     call("predict", *stores(task), "--heads", tmp_path / "h", "-o", tmp_path / "o.json")
+    (listed,) = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()][:1]
+    assert [spec["fields"]["view"] for spec in listed["specs"]] == ["front_view", "panoramic"]
     text = call("inspect", tmp_path / "h").stdout
     assert "view 1 of 2" in text
     assert "resnet50" in text

@@ -102,7 +102,7 @@ def measure_joined(
         seen = rows[views.present[rows, view]]
         if not len(seen):
             raise InputError(
-                f"view {view + 1} of {len(views.sizes)}: in none of the {len(rows)} training rows; a view is learned from",
+                f"view {view + 1} of {len(views.sizes)}: in none of the {len(rows)} training rows; some must have it",
                 "leave it out of --views, or extract it for training videos too",
             )
         found.append(measure_standardization(features[:, columns], seen))

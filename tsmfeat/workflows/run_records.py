@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -151,19 +151,24 @@ def describe_file(path: str | Path) -> Record:
 def describe_store(path: str | Path) -> Record:
     """Return a store's name, sizes and digest: of its spec, its videos and the checksums of their rows.
 
-    Equal features have an equal digest, in one file or in many parts; no row is read.
+    Equal features have an equal digest, in one file or in many parts; no row is read. A folder may hold several kinds.
     """
     # Only heads have stores: scoring prediction files needs no HDF5, which takes a while to load.
-    from tsmfeat.store.reader import open_features
+    from tsmfeat.store.folders import expand_paths
+    from tsmfeat.workflows.view_stores import open_by_spec
 
-    with open_features(path) as store:
-        checksums = store.column("embedding_crc32").tolist()
-        content = [store.spec.digest(), dict(zip(store.video_ids, checksums, strict=True))]
+    with ExitStack() as stack:
+        stores = open_by_spec(expand_paths(path), stack)
+        checksums = [store.column("embedding_crc32").tolist() for store in stores]
+        contents = [
+            [store.spec.digest(), dict(zip(store.video_ids, column, strict=True))]
+            for store, column in zip(stores, checksums, strict=True)
+        ]
         return {
             "name": str(path),
-            "num_videos": store.num_videos,
-            "num_intervals": store.num_intervals,
-            "sha256": sha256_text(canonical_json(content)),
+            "num_videos": len({video_id for store in stores for video_id in store.video_ids}),
+            "num_intervals": sum(store.num_intervals for store in stores),
+            "sha256": sha256_text(canonical_json(contents[0] if len(contents) == 1 else contents)),
         }
 
 
@@ -172,8 +177,10 @@ def _specs_of(sources: Sequence[str]) -> list[Record]:
     found = {}
     for source in sources:
         header = _header_of(source)
-        if isinstance(header.get("spec"), dict):
-            spec = FeatureSpec.from_dict(header["spec"])
+        content = header.get("spec")
+        listed = content if isinstance(content, list) else [content] if isinstance(content, dict) else []
+        for each in [*listed, *header.get("joined", [])]:
+            spec = FeatureSpec.from_dict(each)
             found[spec.digest()] = {"sha256": spec.digest(), "short": shorten_spec(spec), "fields": spec.to_dict()}
     return list(found.values())
 
