@@ -173,14 +173,14 @@ def test_the_tied_share_of_a_real_file_is_the_one_scoring_prints(shared_data):
 
 def test_heads_tell_what_they_know(folder):
     found = inspect(folder / "heads")
-    assert (found["kind"], found["version"], found["tasks"]) == ("heads", 1, ["action", "scene"])
+    assert (found["kind"], found["version"], found["tasks"]) == ("heads", 2, ["action", "scene"])
     assert found["classes"] == ["eat", "read", "run"] or set(found["classes"]) == {"run", "eat", "read"}
     assert set(found["scenes"]) == {"kitchen", "garden"}
     assert found["spec"] == make_spec(8).to_dict()
     assert found["options"]["epochs"] == 2
     assert found["validation"]["final_score"] == found["record"]["validation"]["final_score"]
     text = call("inspect", folder / "heads").stdout
-    assert "heads, version 1: action and scene, 3 classes, 2 scenes; validation final score" in text
+    assert "heads, version 2: action and scene, 3 classes, 2 scenes; validation final score" in text
     assert "step_seconds" in text
     assert len(call("inspect", folder / "heads", "-v").stdout) > len(text)
 
