@@ -165,7 +165,8 @@ OTHERS = {
         "--tasks action --epochs 3 --batch-size 5 --lr 0.2 --momentum 0.1 --weight-decay 0.3 --schedule step "
         "--dropout 0.4 --dropout-unit embedding --standardize off --scene-weight 0.6 --background-weight balanced "
         "--min-overlap 0.7 --seed 9 --subset a --validation-subset b --classes c --head mlp "
-        "--hidden-size 8 --patience 2 --device cpu --views b,a --view-dropout 0.2",
+        "--hidden-size 8 --patience 2 --device cpu --views b,a --view-dropout 0.2 "
+        "--num-layers 3 --smoothing-loss 0.25",
         FitOptions(
             HeadOptions(
                 "mlp",
@@ -187,6 +188,8 @@ OTHERS = {
                 patience=2,
                 device="cpu",
                 view_dropout=0.2,
+                num_layers=3,
+                smoothing_loss=0.25,
             ),
             "a",
             "b",

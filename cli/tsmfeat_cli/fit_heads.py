@@ -91,6 +91,12 @@ def command(
     view_dropout: Annotated[
         float, typer.Option("--view-dropout", help="Probability that a joined view is masked in training.")
     ] = HeadOptions.view_dropout,
+    num_layers: Annotated[
+        int, typer.Option("--num-layers", help="Of a tcn; L of them see 2^L - 1 intervals on either side.")
+    ] = HeadOptions.num_layers,
+    smoothing_loss: Annotated[
+        float, typer.Option("--smoothing-loss", help="Factor of what a tcn pays for changes between intervals.")
+    ] = HeadOptions.smoothing_loss,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
     record: Record = AUTO,
     as_json: Json = False,
@@ -124,6 +130,8 @@ def command(
         patience,
         device,
         view_dropout,
+        num_layers,
+        smoothing_loss,
     )
     named = parse_words(views, "--views") if views else ()
     from tsmfeat.workflows.fitting import fit_heads

@@ -13,6 +13,8 @@ from tsmfeat.heads.mlp_torch import represent_mlp
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.randomness import random_bits
 from tsmfeat.heads.standardization import Standardization
+from tsmfeat.heads.tcn import fold_tcn, initial_tcn
+from tsmfeat.heads.tcn_torch import represent_tcn
 
 Floats = npt.NDArray[np.float32]
 _LEVELS = 1 << 16
@@ -50,6 +52,8 @@ def initial_body(options: HeadOptions, embedding_size: int) -> dict[str, Floats]
     match options.head:
         case "mlp":
             return initial_mlp(options.hidden_size, embedding_size, draw)
+        case "tcn":
+            return initial_tcn(options, embedding_size, draw)
         case _:
             return {}
 
@@ -86,6 +90,8 @@ def represent(
     match kind:
         case "mlp":
             return represent_mlp(body, inputs, drop)
+        case "tcn" if videos is not None:
+            return represent_tcn(body, inputs, videos, drop)
         case _:
             return inputs
 
@@ -95,6 +101,8 @@ def fold_body(kind: str, body: Mapping[str, Floats], standardization: Standardiz
     match kind:
         case "mlp":
             return fold_mlp(body, standardization)
+        case "tcn":
+            return fold_tcn(body, standardization)
         case _:
             return dict(body)
 

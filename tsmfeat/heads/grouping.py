@@ -9,8 +9,8 @@ from tsmfeat.heads.options import HeadOptions
 def group_runs(options: Sequence[HeadOptions]) -> list[list[int]]:
     """Return the places of the runs that see the same inputs, group by group.
 
-    Runs of one group differ only in learning rate, momentum, weight decay, scene weight and the dropout of hidden
-    units. A linear head drops inputs, so each dropout is a group; L-BFGS takes steps of its own in every run.
+    Runs of one group differ only in learning rate, momentum, weight decay, scene weight, smoothing loss and the dropout
+    of hidden units. A linear head drops inputs, so each dropout is a group; L-BFGS takes steps of its own in every run.
 
     Examples
     --------
@@ -25,5 +25,6 @@ def group_runs(options: Sequence[HeadOptions]) -> list[list[int]]:
         dropout = one.dropout if one.head == "linear" else 0.0
         # What may differ within a group: it changes no shape, no order of rows and no input.
         key = replace(one, lr=1.0, momentum=0.0, weight_decay=0.0, scene_weight=0.0, dropout=dropout)
+        key = replace(key, smoothing_loss=0.0)
         groups.setdefault((key, place if one.solver == "lbfgs" else -1), []).append(place)
     return list(groups.values())

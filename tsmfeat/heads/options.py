@@ -7,9 +7,12 @@ from typing import Any
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
 
-HEADS = ("linear", "mlp")
-CONTEXT_HEADS: tuple[str, ...] = ()
+HEADS = ("linear", "mlp", "tcn")
+CONTEXT_HEADS: tuple[str, ...] = ("tcn",)
 """Kinds that look at neighbouring intervals: their batches are whole videos."""
+
+DEEP_HEADS = ("tcn",)
+"""Kinds of many layers: descended by AdamW, where plain descent takes ten times the epochs."""
 
 TASKS = ("action", "scene")
 SCHEDULES = ("cosine", "step", "none")
@@ -27,7 +30,10 @@ _NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "scene_weight": ("of 0 or more", lambda value: value >= 0),
     "view_dropout": ("in [0, 1)", lambda value: 0 <= value < 1),
     "min_overlap": ("in [0, 1]", lambda value: 0 <= value <= 1),
+    "smoothing_loss": ("of 0 or more", lambda value: value >= 0),
 }
+
+_COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "hidden_size": 1, "patience": 0, "num_layers": 1}
 
 
 @dataclass(frozen=True)
@@ -38,14 +44,16 @@ class HeadOptions:
     ----------
     head
         One of `HEADS`. ``"linear"``: two matrices on the embedding, which share nothing; ``"mlp"``: two matrices on a
-        hidden layer that both tasks share, ``GELU(LayerNorm(A e))``.
+        hidden layer that both tasks share, ``GELU(LayerNorm(A e))``; ``"tcn"``: on dilated residual convolutions over
+        the intervals of a video.
     tasks
         ``("action",)`` (the paper's *Single*) or ``("action", "scene")``. The action task cannot be left out:
         segments and the final score come from it.
     epochs, batch_size
         Passes over the training rows, and rows in one step of descent.
     lr, momentum, weight_decay
-        Stochastic gradient descent; the decay acts on weights, not on biases.
+        Stochastic gradient descent; the decay acts on weights, not on biases. Of a ``"tcn"``: AdamW, with the momentum
+        as beta 1.
     schedule
         ``"cosine"``: from `lr` to 0, step by step; ``"step"``: a tenth after 50 % and again after 80 % of the epochs;
         ``"none"``: constant.
@@ -78,6 +86,10 @@ class HeadOptions:
     view_dropout
         Probability, in [0, 1), that a view of a row is masked in training, where several are joined: of a whole video
         for kinds that look at neighbours. Never are all of them.
+    num_layers
+        Layers L of a ``"tcn"``: an interval sees ``2**L - 1`` others on either side.
+    smoothing_loss
+        Factor of what a ``"tcn"`` pays for changes between neighbours (`tsmfeat.heads.smoothness`), 0 or more.
 
     Raises
     ------
@@ -114,6 +126,8 @@ class HeadOptions:
     patience: int = 0
     device: str = "auto"
     view_dropout: float = 0.0
+    num_layers: int = 6
+    smoothing_loss: float = 0.15
 
     def __post_init__(self) -> None:
         """Check the choices, the tasks and the numbers."""
@@ -126,7 +140,7 @@ class HeadOptions:
         ):
             _require_choice(name, getattr(self, name), known)
         object.__setattr__(self, "tasks", _checked_tasks(self.tasks))
-        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("hidden_size", 1), ("patience", 0)):
+        for name, least in _COUNTS.items():
             _require_whole(name, getattr(self, name), least)
         for name, (rule, allows) in _NUMBERS.items():
             _require_number(name, getattr(self, name), rule, allows)

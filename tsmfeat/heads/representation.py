@@ -6,6 +6,7 @@ import numpy.typing as npt
 from tsmfeat.errors import CheckpointError
 from tsmfeat.heads.mlp import represent_mlp
 from tsmfeat.heads.model import HeadParameters
+from tsmfeat.heads.tcn import represent_tcn
 
 Floats = npt.NDArray[np.float32]
 
@@ -36,4 +37,6 @@ def represent(weights: HeadParameters, embeddings: Floats, row_offset: npt.NDArr
             return embeddings
         case "mlp":
             return represent_mlp(weights.body, embeddings)
+        case "tcn":
+            return represent_tcn(weights.body, embeddings, row_offset)
     raise CheckpointError(f"heads of the unknown kind {weights.kind!r}", "use the version of tsmfeat that wrote them")

@@ -8,13 +8,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsmfeat.heads.adaptive_descent import AdaptiveDescent, begin_descent, descend_adaptively
 from tsmfeat.heads.bodies import BatchVideos, fold_body, initial_body, make_dropper, represent, representation_size
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.optimization import descend, learning_rate
-from tsmfeat.heads.options import HeadOptions
+from tsmfeat.heads.options import DEEP_HEADS, HeadOptions
 from tsmfeat.heads.rows import TrainingRows
+from tsmfeat.heads.smoothness import smoothing_loss
 from tsmfeat.heads.standardization import Standardization, fold
-from tsmfeat.heads.tasks import HeadTask, build_tasks, task_losses
+from tsmfeat.heads.tasks import HeadTask, build_tasks, task_losses, task_scores
 from tsmfeat.values.progress import Progress
 
 
@@ -36,6 +38,8 @@ class RunStack:
         float32 (R,) for each of `parameters`: biases and norms do not decay.
     drop
         Drops hidden units.
+    descents
+        Of each run of a deep kind; the others need no more than `velocities`.
     """
 
     options: tuple[HeadOptions, ...]
@@ -44,6 +48,7 @@ class RunStack:
     velocities: tuple[Tensor, ...]
     decays: tuple[Tensor, ...]
     drop: Callable[[Tensor], Tensor]
+    descents: tuple[AdaptiveDescent, ...] = ()
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -81,7 +86,17 @@ def build_stack(
     for parameter in stack.parameters:
         parameter.requires_grad_()
     velocities = tuple(torch.zeros_like(parameter, requires_grad=False) for parameter in stack.parameters)
-    return RunStack(tuple(options), body, tasks, velocities, decays, stack.drop)
+    descents = _begin_descents(stack) if options[0].head in DEEP_HEADS else ()
+    return RunStack(tuple(options), body, tasks, velocities, decays, stack.drop, descents)
+
+
+def _begin_descents(stack: RunStack) -> tuple[AdaptiveDescent, ...]:
+    """Return the descent of each run, on its part of the shared tensors."""
+    decays = [decay.tolist() for decay in stack.decays]
+    return tuple(
+        begin_descent([parameter.detach()[run] for parameter in stack.parameters], [decay[run] for decay in decays])
+        for run in range(len(stack.options))
+    )
 
 
 def descend_stack(
@@ -105,10 +120,26 @@ def descend_stack(
     representation = represent(stack.options[0].head, stack.body, inputs, videos, stack.drop)
     losses = [task_losses(task, representation, places) for task in stack.tasks]
     total = torch.stack([task.factors * loss for task, loss in zip(stack.tasks, losses, strict=True)]).sum()
+    if videos is not None and stack.options[0].head in DEEP_HEADS:
+        total = total + _roughness(stack, representation, videos)
     gradients = torch.autograd.grad(total, stack.parameters)
-    rates = torch.tensor([[learning_rate(one, *moment), one.momentum] for one in stack.options], device=inputs.device)
-    descend(stack.parameters, gradients, stack.velocities, stack.decays, (rates[:, 0], rates[:, 1]))
+    rates = [(learning_rate(one, *moment), one.momentum) for one in stack.options]
+    if stack.descents:
+        for run, (descent, rate) in enumerate(zip(stack.descents, rates, strict=True)):
+            descend_adaptively(descent, [gradient[run] for gradient in gradients], *rate)
+    else:
+        lr, momentum = torch.tensor(rates, device=inputs.device).unbind(1)
+        descend(stack.parameters, gradients, stack.velocities, stack.decays, (lr, momentum))
     return np.array([loss.detach().cpu().numpy() for loss in losses], np.float64)
+
+
+def _roughness(stack: RunStack, representation: Tensor, videos: BatchVideos) -> Tensor:
+    """Return the sum over the runs of what their action scores pay for changing, factors applied."""
+    factors = torch.tensor([one.smoothing_loss for one in stack.options], device=representation.device)
+    if not factors.any():
+        return factors.sum()
+    logs = torch.log_softmax(task_scores(stack.tasks[0], representation), dim=2)
+    return (factors * smoothing_loss(logs, videos)).sum()
 
 
 def fold_stack(stack: RunStack, standardization: Standardization) -> list[HeadParameters]:

@@ -116,5 +116,10 @@ def task_losses(task: HeadTask, representation: Tensor, places: Tensor) -> Tenso
     places
         int64 (B,): which training rows they are.
     """
-    scores = project(task.weight, task.bias, representation)
+    scores = task_scores(task, representation)
     return weighted_cross_entropy(scores, task.targets[places], task.row_weights[places])
+
+
+def task_scores(task: HeadTask, representation: Tensor) -> Tensor:
+    """Return a task's scores of one batch in every run, float32 (R, B, K), before the softmax."""
+    return project(task.weight, task.bias, representation)
