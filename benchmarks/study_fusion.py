@@ -36,10 +36,11 @@ from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows import extract, fit_heads
 from tsmfeat.workflows.demonstration import render_dataset
 from tsmfeat.workflows.ensembles import load_checkpoints, score_stored_videos
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fusion_comparison import compare_fusions
 from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.learning import learn_weights
-from tsmfeat.workflows.options import DemoOptions, ExtractOptions, FitOptions
+from tsmfeat.workflows.options import DemoOptions, ExtractOptions
 from tsmfeat.workflows.score_options import SearchOptions
 
 SETS = ("50salads_mid", "50salads_eval", "gtea")

@@ -39,7 +39,7 @@ from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Silence
-from tsmfeat.workflows.fitting import make_training_rows
+from tsmfeat.workflows.fit_data import make_training_rows
 from tsmfeat.workflows.inference import GatheredFeatures, score_intervals
 from tsmfeat.workflows.joining import gather_joined
 from tsmfeat.workflows.splits import select_videos, split_videos

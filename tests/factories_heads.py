@@ -84,6 +84,9 @@ class Recorder:
     def advance(self, amount: float = 1.0, detail: str = "") -> None:
         self.calls.append(("advance", amount, detail))
 
+    def show(self, lines: Sequence[str]) -> None:
+        self.calls.append(("show", tuple(lines)))
+
     def end(self) -> None:
         self.calls.append(("end",))
 

@@ -117,6 +117,9 @@ class Listener:
     def __init__(self):
         self.notes, self.warnings, self.done, self.begun = [], [], [], []
 
+    def show(self, lines):
+        self.lines = lines
+
     def begin(self, task, total, unit):
         self.begun.append((task, total, unit))
 

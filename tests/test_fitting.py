@@ -14,9 +14,10 @@ from tsmfeat.formats.activitynet import read_annotations
 from tsmfeat.heads.checkpoint import load_heads
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.store.reader import open_features
-from tsmfeat.workflows.fitting import fit_heads, make_training_rows
+from tsmfeat.workflows.fit_data import make_training_rows
+from tsmfeat.workflows.fit_options import FitOptions
+from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.inference import gather_features
-from tsmfeat.workflows.options import FitOptions
 
 FAST = FitOptions(HeadOptions(epochs=8, lr=0.1, batch_size=64))
 

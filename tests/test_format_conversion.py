@@ -18,9 +18,9 @@ from tsmfeat.formats.options import FORMATS, FORMATS_OF
 from tsmfeat.formats.writing import write_annotations, write_predictions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.values.progress import Silence
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.format_conversion import convert_file
-from tsmfeat.workflows.options import FitOptions
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scoring import score
 from tsmfeat_cli.main import app

@@ -27,9 +27,10 @@ from tsmfeat.trunk.checkpoint import save_trunk
 from tsmfeat.values.segments import Segments
 from tsmfeat.workflows import inspect
 from tsmfeat.workflows.failures import Failure, save_failures
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.label_summaries import tied_share
-from tsmfeat.workflows.options import FitOptions, HeadOptions
+from tsmfeat.workflows.options import HeadOptions
 from tsmfeat_cli.main import app
 
 GOLDEN = DATA / "evaluation"

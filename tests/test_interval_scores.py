@@ -26,10 +26,10 @@ from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.comparison import compare, open_reference
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.inspection import inspect
 from tsmfeat.workflows.kinds import recognize
-from tsmfeat.workflows.options import FitOptions
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.prediction import predict
 from tsmfeat.workflows.score_options import ScoreOptions

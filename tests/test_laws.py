@@ -23,8 +23,9 @@ from tsmfeat.priors.options import PriorOptions
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows.array_options import ArrayOptions
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.merge_options import MergeOptions
-from tsmfeat.workflows.options import ConvertOptions, DemoOptions, ExtractOptions, FitOptions, ValidateOptions
+from tsmfeat.workflows.options import ConvertOptions, DemoOptions, ExtractOptions, ValidateOptions
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.run_options import RunsOptions
 from tsmfeat.workflows.score_options import CeilingOptions, FuseOptions, ScoreOptions, SearchOptions
@@ -164,9 +165,10 @@ OTHERS = {
     "fit-heads": (
         "--tasks action --epochs 3 --batch-size 5 --lr 0.2 --momentum 0.1 --weight-decay 0.3 --schedule step "
         "--dropout 0.4 --dropout-unit embedding --standardize off --scene-weight 0.6 --background-weight balanced "
-        "--min-overlap 0.7 --seed 9 --subset a --validation-subset b --classes c --head mlp "
-        "--hidden-size 8 --patience 2 --device cpu --views b,a --view-dropout 0.2 "
-        "--num-layers 3 --smoothing-loss 0.25",
+        "--min-overlap 0.7 --seed 9 --subset a --classes c --head mlp "
+        "--hidden-size 8 --device cpu --views b,a --view-dropout 0.2 --num-layers 3 --smoothing-loss 0.25 "
+        "--sweep lr=0.1,0.2 --num-seeds 2 --folds 3 --group g --save-oof oof "
+        "--pseudo p.json --pseudo-min-score 0.7",
         FitOptions(
             HeadOptions(
                 "mlp",
@@ -185,15 +187,21 @@ OTHERS = {
                 0.7,
                 9,
                 hidden_size=8,
-                patience=2,
                 device="cpu",
                 view_dropout=0.2,
                 num_layers=3,
                 smoothing_loss=0.25,
             ),
             "a",
-            "b",
+            "",
             "c",
+            "lr=0.1,0.2",
+            2,
+            3,
+            "g",
+            "oof",
+            "p.json",
+            0.7,
             ("b", "a"),
         ),
     ),
@@ -374,7 +382,12 @@ ALWAYS_DEFAULT = {
         "probe_seconds",
         "measure_seconds",
     },
-    "fit-heads": {"heads.solver"},  # lbfgs is for linear heads, and the head is another one
+    # L-BFGS is for linear heads; folds need neither a validation subset nor patience.
+    "fit-heads": {
+        "heads.solver",
+        "heads.patience",
+        "validation_subset",
+    },  # lbfgs is for linear heads, and the head is another one
     "score": {
         "fusion.decimals",
         "statistics.default_resamples",

@@ -45,8 +45,8 @@ from tsmfeat.store.reader import open_features
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.video.options import VideoOptions
 from tsmfeat.workflows import extract, predict, raw_videos
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
-from tsmfeat.workflows.options import FitOptions
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.raw_videos import name_outputs
 from tsmfeat.workflows.score_files import write_scores

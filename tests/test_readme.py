@@ -19,7 +19,8 @@ from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.video.encoding import write_video
 from tsmfeat.workflows import extract, fit_heads
-from tsmfeat.workflows.options import ExtractOptions, FitOptions, HeadOptions, TrunkOptions, VideoOptions
+from tsmfeat.workflows.fit_options import FitOptions
+from tsmfeat.workflows.options import ExtractOptions, HeadOptions, TrunkOptions, VideoOptions
 from tsmfeat_cli.lazy import COMMANDS as COMMANDS_OF_THE_APP
 from tsmfeat_cli.main import app
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tsmfeat.formats.activitynet import read_predictions
 from tsmfeat.heads.checkpoint import load_heads
-from tsmfeat.workflows.options import FitOptions
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat_cli.main import app
 
 GOLDEN = DATA / "evaluation"

@@ -37,8 +37,8 @@ from tsmfeat.metrics.average_precision import evaluate
 from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.values.vocabulary import Vocabulary
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
-from tsmfeat.workflows.options import FitOptions
 from tsmfeat.workflows.score_files import write_scores
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scoring import score

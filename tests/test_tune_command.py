@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from tsmfeat.formats.activitynet import write_predictions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.localization.localizing import localize
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
-from tsmfeat.workflows.options import FitOptions
 from tsmfeat_cli.main import app
 from tsmfeat_cli.tune_tables import _wrapped
 

@@ -33,10 +33,10 @@ from tsmfeat.priors.options import PriorOptions
 from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.segments import Segments
 from tsmfeat.values.vocabulary import Vocabulary
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.fusing import fuse
 from tsmfeat.workflows.gamma_choice import choose_gamma
-from tsmfeat.workflows.options import FitOptions
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.prediction import predict
 from tsmfeat.workflows.score_options import FuseOptions, ScoreOptions

@@ -31,7 +31,8 @@ from tsmfeat.store.reader import open_features
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows import fit_heads, inspect, predict, score, tune, validate
 from tsmfeat.workflows.ensembles import score_stored_videos
-from tsmfeat.workflows.options import FitOptions, ValidateOptions
+from tsmfeat.workflows.fit_options import FitOptions
+from tsmfeat.workflows.options import ValidateOptions
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.tune_options import TuneOptions

@@ -1,14 +1,13 @@
 """`tsmfeat fit-heads`: features + annotations → heads."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tsmfeat.heads.options import BALANCED, DEVICES, DROPOUT_UNITS, HEADS, SCHEDULES, SOLVERS, TASKS, HeadOptions
-from tsmfeat.workflows.options import FitOptions
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat_cli.common import (
     Config,
     Debug,
@@ -21,12 +20,13 @@ from tsmfeat_cli.common import (
     parse_words,
 )
 from tsmfeat_cli.config import switch_word
+from tsmfeat_cli.fit_tables import describe_runs
 from tsmfeat_cli.recording import AUTO, Record, record_run
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:
-    from tsmfeat.workflows.fitting import FitReport
+    from tsmfeat.workflows.fit_report import FitReport
 
 
 def command(
@@ -97,6 +97,27 @@ def command(
     smoothing_loss: Annotated[
         float, typer.Option("--smoothing-loss", help="Factor of what a tcn pays for changes between intervals.")
     ] = HeadOptions.smoothing_loss,
+    sweep: Annotated[
+        str, typer.Option("--sweep", help="Values to try, such as 'lr=0.001,0.01;dropout=0,0.5'.")
+    ] = FitOptions.sweep,
+    num_seeds: Annotated[
+        int, typer.Option("--num-seeds", help="Seeds of each setting, from --seed on; their mean decides.")
+    ] = FitOptions.num_seeds,
+    folds: Annotated[
+        int, typer.Option("--folds", help="Of videos: each is scored by heads that did not see it. 0: none.")
+    ] = FitOptions.num_folds,
+    group: Annotated[
+        str, typer.Option("--group", help="COLUMN of the annotations, or COLUMN@FILE.csv: equal values share a fold.")
+    ] = FitOptions.group,
+    save_oof: Annotated[
+        str, typer.Option("--save-oof", help="Folder for out-of-fold interval scores, which tsmfeat tune takes.")
+    ] = FitOptions.save_oof,
+    pseudo: Annotated[
+        str, typer.Option("--pseudo", help="Predictions taken for truth in videos that nobody annotated.")
+    ] = FitOptions.pseudo,
+    pseudo_min_score: Annotated[
+        float, typer.Option("--pseudo-min-score", help="Least score of such a segment.")
+    ] = FitOptions.pseudo_min_score,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
     record: Record = AUTO,
     as_json: Json = False,
@@ -134,15 +155,30 @@ def command(
         smoothing_loss,
     )
     named = parse_words(views, "--views") if views else ()
+    fitting = FitOptions(
+        options,
+        subset,
+        validation_subset,
+        classes,
+        sweep,
+        num_seeds,
+        folds,
+        group,
+        save_oof,
+        pseudo,
+        pseudo_min_score,
+        named,
+    )
     from tsmfeat.workflows.fitting import fit_heads
     from tsmfeat.workflows.run_records import fit_parts
 
-    fitting = FitOptions(options, subset, validation_subset, classes, named)
     with TerminalProgress(quiet) as progress:
         report = fit_heads(features, annotations, out, fitting, progress)
         record_run(ctx, record, out, lambda: fit_parts(report, features, annotations, fitting), progress)
     if as_json:
-        write_data(json.dumps(asdict(report)))
+        write_data(json.dumps(report.to_dict()))
+    elif report.num_runs > 1 or report.folds:
+        write_data(describe_runs(report, verbose))
     if verbose and report.validation is not None:
         progress.note(_describe_validation(report.validation))
     _summarize(report, features, annotations, progress)
@@ -156,11 +192,17 @@ def _describe_validation(judged: dict[str, Any]) -> str:
 
 def _summarize(report: "FitReport", features: list[Path], annotations: Path, progress: TerminalProgress) -> None:
     judged = report.validation
-    final = "" if judged is None else f", validation final score {judged['final_score']:.4f}"
+    where = "out-of-fold" if report.folds else "validation"
+    final = "" if judged is None else f", {where} final score {judged['final_score']:.4f}"
     progress.note(
         f"{report.out}: {report.num_training_videos} videos, {report.num_intervals:,} intervals, "
         f"best epoch {report.best_epoch}{final}; {report.seconds:.1f} s"
     )
+    for path in [report.sweep_out] if report.sweep_out else []:
+        progress.note(f"{path}: all {report.num_runs} runs")
+    if report.oof:
+        words = [word for path in report.oof for word in ("--scores", path)]
+        progress.note(f"next: {command_line('tune', *words, '--annotations', annotations)}")
     stores = [word for path in features for word in ("--features", path)]
     subset = ("--subset", report.held_out_subset) if report.held_out_subset else ()
     progress.note(f"next: {command_line('score', report.out, *stores, '--annotations', annotations, *subset)}")

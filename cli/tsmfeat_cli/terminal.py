@@ -2,15 +2,28 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
+from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from tsmfeat_cli.notes import NotesConsole
 
 _SECONDS_BETWEEN_LINES = 30.0
+
+
+class _BarWithLines(Progress):
+    """A bar with some lines below it."""
+
+    lines: tuple[str, ...] = ()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Return the bar and the lines."""
+        yield from super().get_renderables()
+        yield from (Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in self.lines)
 
 
 class TerminalProgress:
@@ -20,7 +33,7 @@ class TerminalProgress:
         self._quiet = quiet
         self._console = NotesConsole()
         self._warnings: Counter[str] = Counter()
-        self._bar: Progress | None = None
+        self._bar: _BarWithLines | None = None
         self._row: TaskID | None = None
         self._task, self._unit, self._total, self._done = "", "", 0.0, 0.0
         self._began = self._last_line = time.monotonic()
@@ -44,7 +57,7 @@ class TerminalProgress:
         self._task, self._unit, self._total, self._done = task, unit, total, 0.0
         self._began = self._last_line = time.monotonic()
         if not self._quiet and self._console.is_terminal:
-            self._bar = Progress(
+            self._bar = _BarWithLines(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
@@ -64,6 +77,12 @@ class TerminalProgress:
         elif not self._quiet and time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             self._console.say(Text(self._line(detail)))
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Show some lines below the bar; elsewhere than on a terminal they are left out."""
+        if self._bar is not None:
+            self._bar.lines = tuple(lines)
+            self._bar.refresh()
 
     def end(self) -> None:
         """Finish the task."""

@@ -1,7 +1,7 @@
 """Which runs of a sweep are trained as one computation."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from tsmfeat.heads.options import HeadOptions
 
@@ -28,3 +28,15 @@ def group_runs(options: Sequence[HeadOptions]) -> list[list[int]]:
         key = replace(key, smoothing_loss=0.0)
         groups.setdefault((key, place if one.solver == "lbfgs" else -1), []).append(place)
     return list(groups.values())
+
+
+def varied_options(runs: Sequence[HeadOptions]) -> list[str]:
+    """Return the names of the options in which some runs differ, the seed not among them.
+
+    Examples
+    --------
+    >>> varied_options([HeadOptions(lr=0.1), HeadOptions(lr=0.2, seed=1)])
+    ['lr']
+    """
+    names = [field.name for field in fields(HeadOptions) if field.name != "seed"]
+    return [name for name in names if len({getattr(run, name) for run in runs}) > 1]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.heads.epochs import RunningFit, iterate_epochs, prepare_fit, used_dropout
 from tsmfeat.heads.grouping import group_runs
+from tsmfeat.heads.leaders import LeaderBoard
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.optimization import learning_rate
 from tsmfeat.heads.options import HeadOptions
@@ -109,6 +110,7 @@ def train_heads(
     groups = group_runs(options)
     scales = {wanted: _standardize(data, wanted) for wanted in {one.standardize for one in options}}
     fitted: dict[int, FittedHeads] = {}
+    board = LeaderBoard(options)
     progress.begin("fit heads", sum(options[group[0]].epochs for group in groups), "epochs")
     try:
         for number, group in enumerate(groups):
@@ -116,7 +118,7 @@ def train_heads(
             # What is said of the data once holds for every group.
             listener = _SILENCE if number else progress
             fit = prepare_fit(data, runs, scales[runs[0].standardize], num_frames, listener)
-            selections = _run(fit, validate, progress)
+            selections = _run(fit, validate, progress, board.of(group))
             for place, one, selection in zip(group, runs, selections, strict=True):
                 fitted[place] = _finish(data, one, num_frames, fit, selection, progress)
     finally:
@@ -130,7 +132,7 @@ def _standardize(data: TrainingRows, wanted: bool) -> Standardization:
     return no_standardization(data.features.shape[1])
 
 
-def _run(fit: RunningFit, validate: Judge | None, progress: Progress) -> list[Selection]:
+def _run(fit: RunningFit, validate: Judge | None, progress: Progress, board: LeaderBoard) -> list[Selection]:
     selections = [Selection(validate is not None, one.patience) for one in fit.stack.options]
     epochs = iterate_epochs(fit)
     for epoch in range(fit.options.epochs):
@@ -142,6 +144,7 @@ def _run(fit: RunningFit, validate: Judge | None, progress: Progress) -> list[Se
                 _require_finite(weights, losses[:, run], epoch, fit.stack.options[run])
                 selection.show(weights, record, None if validate is None else float(validate(weights)))
         progress.advance(1, _describe(fit, losses, selections))
+        progress.show(board.update(selections))
         if all(selection.ended for selection in selections):
             progress.advance(fit.options.epochs - epoch - 1)
             break

@@ -1,5 +1,6 @@
 """How a workflow reports what it does; the command line draws it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -11,6 +12,9 @@ class Progress(Protocol):
 
     def advance(self, amount: float = 1.0, detail: str = "") -> None:
         """Count units done, with a word on what."""
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Show some lines that change while the task runs, such as the best runs so far."""
 
     def end(self) -> None:
         """Finish the task."""
@@ -34,6 +38,9 @@ class Silence:
         """Ignore."""
 
     def advance(self, amount: float = 1.0, detail: str = "") -> None:
+        """Ignore."""
+
+    def show(self, lines: Sequence[str]) -> None:
         """Ignore."""
 
     def end(self) -> None:

@@ -5,7 +5,7 @@ import platform
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,6 +56,9 @@ class _Messages:
     def advance(self, amount: float = 1.0, detail: str = "") -> None:
         """Keep the id of a video that came to its end."""
         self._kept.append(("advance", detail))
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Ignore."""
 
     def end(self) -> None:
         """Ignore."""

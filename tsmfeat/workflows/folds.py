@@ -1,6 +1,7 @@
 """Folds of videos: by the hash of their ids, the same ones on every machine and in every order."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.priors.folds import fold_videos
@@ -37,6 +38,54 @@ def assign_folds(video_ids: Sequence[str], num_folds: int) -> dict[str, int]:
             f"use --folds {max(2, min(5, len(video_ids)))}",
         )
     return fold_videos(video_ids, num_folds)
+
+
+def assign_group_folds(video_ids: Sequence[str], group_of: Mapping[str, str], num_folds: int) -> dict[str, int]:
+    """Deal out videos so that those of one group share a fold; folds hold about equally many videos.
+
+    Groups are dealt out by their size, and by the SHA-256 of their names, each to the fold that holds the fewest.
+
+    Parameters
+    ----------
+    video_ids
+        V unique ids.
+    group_of
+        The group of each; a video without one is a group of its own.
+    num_folds
+        At least 2, and at most the number of groups.
+
+    Returns
+    -------
+    dict
+        The fold of each id, from 0.
+
+    Raises
+    ------
+    ConfigurationError
+        Fewer than two folds, or more folds than groups.
+
+    Examples
+    --------
+    >>> sorted(assign_group_folds(["a1", "a2", "b", "c"], {"a1": "a", "a2": "a"}, 2).items())
+    [('a1', 0), ('a2', 0), ('b', 1), ('c', 1)]
+    """
+    members: dict[tuple[str, str], list[str]] = {}
+    for name in video_ids:
+        members.setdefault(("group", group_of[name]) if name in group_of else ("video", name), []).append(name)
+    if not 2 <= num_folds <= len(members):
+        raise ConfigurationError(
+            f"{num_folds} folds of {len(members)} groups of videos; there are at least 2, and a group in each",
+            f"use --folds {max(2, min(5, len(members)))}, or another --group",
+        )
+    sizes = [0] * num_folds
+    folds: dict[str, int] = {}
+    for group in sorted(
+        members, key=lambda key: (-len(members[key]), hashlib.sha256("\0".join(key).encode()).digest())
+    ):
+        fold = sizes.index(min(sizes))
+        sizes[fold] += len(members[group])
+        folds |= dict.fromkeys(members[group], fold)
+    return folds
 
 
 def assign_all_folds(video_ids: Sequence[str], found_ids: Sequence[str], num_folds: int) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """From stored embeddings and heads to interval scores: shared by fitting, scoring and the demo."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy.typing as npt
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.prediction import pool_scenes, predict_probabilities
 from tsmfeat.heads.views import JoinedViews
-from tsmfeat.values.predictions import IntervalScores
+from tsmfeat.localization.localizing import localize
+from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -54,6 +55,30 @@ def gather_features(store: "FeatureStore", video_ids: Sequence[str]) -> Gathered
     return GatheredFeatures(tuple(video_ids), embeddings, row_offset, store.spec.step_seconds, durations)
 
 
+def select_gathered(features: GatheredFeatures, keep: Sequence[int]) -> GatheredFeatures:
+    """Return some of the videos, in the order given; their rows are copied.
+
+    Examples
+    --------
+    >>> rows = np.arange(6, dtype=np.float16).reshape(3, 2)
+    >>> three = GatheredFeatures(("a", "b"), rows, np.array([0, 1, 3]), 0.5, np.array([0.5, 1.0]))
+    >>> select_gathered(three, [1]).embeddings.tolist()
+    [[2.0, 3.0], [4.0, 5.0]]
+    """
+    count = np.diff(features.row_offset)[list(keep)]
+    offset = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    parts = [np.arange(features.row_offset[video], features.row_offset[video + 1]) for video in keep]
+    rows = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    return replace(
+        features,
+        video_ids=tuple(features.video_ids[video] for video in keep),
+        embeddings=features.embeddings[rows],
+        row_offset=offset,
+        duration_seconds=features.duration_seconds[list(keep)],
+        views=None if features.views is None else JoinedViews(features.views.sizes, features.views.present[rows]),
+    )
+
+
 def score_intervals(
     weights: HeadParameters, features: GatheredFeatures, actions: Vocabulary, scenes: Vocabulary
 ) -> IntervalScores:
@@ -69,3 +94,10 @@ def score_intervals(
         scenes if scene is not None else Vocabulary(()),
         None if scene is None else pool_scenes(scene, features.row_offset),
     )
+
+
+def predict_segments(
+    weights: HeadParameters, features: GatheredFeatures, actions: Vocabulary, scenes: Vocabulary
+) -> Predictions:
+    """Return the segments that heads find by the paper's rule, and the scene of every video."""
+    return localize(score_intervals(weights, features, actions, scenes))

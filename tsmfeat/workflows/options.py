@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from tsmfeat.errors import ConfigurationError, did_you_mean, require_choice
 from tsmfeat.formats.options import FORMATS, PIECES_CHOICES
-from tsmfeat.heads.options import HeadOptions
 from tsmfeat.store.options import StoreOptions
 from tsmfeat.trunk.names import TRUNKS
 from tsmfeat.trunk.options import TrunkOptions
@@ -175,40 +174,6 @@ class ConvertOptions:
                 known = [choice for choice in choices if choice]
                 hint = did_you_mean(value, known) or f"choose one of {', '.join(known)}"
                 raise ConfigurationError(f"{name} {value!r} is not known", hint)
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """How features and annotations become heads.
-
-    Parameters
-    ----------
-    heads
-        Options of the stage.
-    subset
-        Videos to train on; empty: the one subset called train or training, else all.
-    validation_subset
-        Videos to select by; empty: the one called val, valid or validation, else 10 % of the training videos by hash.
-    classes
-        File of class names, the actions of the heads; empty: those of the annotations by first appearance.
-    views
-        Names of views that are joined, each with a store of its own; empty: the features are one store.
-    """
-
-    heads: HeadOptions = field(default_factory=HeadOptions)
-    subset: str = ""
-    validation_subset: str = ""
-    classes: str = ""
-    views: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Check what belongs to no stage."""
-        if self.heads.view_dropout and len(self.views) < 2:
-            raise ConfigurationError(
-                f"view_dropout {self.heads.view_dropout:g} masks one of several views, and "
-                f"{len(self.views) or 'none'} is named",
-                "add for example --views panoramic,front_view",
-            )
 
 
 @dataclass(frozen=True)

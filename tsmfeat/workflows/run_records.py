@@ -14,11 +14,11 @@ import numpy as np
 from tsmfeat.errors import CheckpointError
 from tsmfeat.files import canonical_json, is_safetensors, read_header, sha256_file, sha256_text
 from tsmfeat.values.features import FeatureSpec
-from tsmfeat.workflows.options import FitOptions
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.repository import find_commit
 
 if TYPE_CHECKING:
-    from tsmfeat.workflows.fitting import FitReport
+    from tsmfeat.workflows.fit_report import FitReport
     from tsmfeat.workflows.score_report import ScoreReport
     from tsmfeat.workflows.tuning_report import TuneReport
 
@@ -76,11 +76,17 @@ def fit_parts(
             "map": judged.get("map"),
             "tiou_thresholds": judged.get("tiou_thresholds"),
             "scene_accuracy": judged.get("scene_accuracy"),
-            "judged_on": "validation" if judged else None,
-            "num_videos": report.num_validation_videos,
+            "final_score_sd": report.folds.get("seeds_deviation") if report.folds else _seed_deviation(report),
+            "judged_on": None if not judged else "out of fold" if report.folds else "validation",
+            "num_videos": report.num_training_videos if report.folds else report.num_validation_videos,
         },
         "seconds": report.seconds,
     }
+
+
+def _seed_deviation(report: "FitReport") -> float | None:
+    """Return the deviation over the seeds of the setting that was kept; not a number, and so null, for one seed."""
+    return report.ranking[0].deviation if report.ranking else None
 
 
 def score_parts(report: "ScoreReport", features: Sequence[str | Path], annotations: str | Path) -> Record:

@@ -48,7 +48,7 @@ def split_videos(
     stored
         Whatever knows which videos have features: a store, or ids.
     subset, validation_subset
-        Names; empty for the defaults of `tsmfeat.workflows.options.FitOptions`.
+        Names; empty for the defaults of `tsmfeat.workflows.fit_options.FitOptions`.
     progress
         Told of annotated videos that have no features.
 
@@ -91,6 +91,28 @@ def split_videos(
     if training_name.lower() in TESTING_NAMES:
         progress.warn(f"subset {training_name!r} is trained on: scores of its videos say nothing about others")
     return Split(training, validation, described, training_name)
+
+
+def fold_videos_of(truth: Annotations, stored: Container[str], subset: str, progress: Progress) -> Split:
+    """Choose the videos that folds are made of: the training subset's that have features; none to select by.
+
+    Raises
+    ------
+    ConfigurationError, InputError
+        As `split_videos`.
+    """
+    name = _named(truth, subset) or _only_match(truth, TRAINING_NAMES)
+    wanted = _ids_of(truth, name)
+    chosen = _with_features(wanted, stored, "training", progress)
+    if not chosen:
+        raise InputError(
+            f"none of the {len(wanted)} annotated training videos has features; heads need at least one",
+            _IDS_AGREE if wanted else "name the videos to train on: --subset NAME",
+        )
+    of_subset = f"of subset {name!r}" if name else _of_all(truth, "", progress)
+    if name.lower() in TESTING_NAMES:
+        progress.warn(f"subset {name!r} is trained on: scores of its videos say nothing about others")
+    return Split(chosen, (), f"training: {len(chosen)} videos {of_subset}, in folds", name)
 
 
 def choose_subset(truth: Annotations, name: str, rule: SubsetTest = "exact") -> Annotations:

@@ -1,0 +1,216 @@
+"""What heads are fitted on and selected by: gathered features, targets, and the judge of the validation videos."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsmfeat.heads.model import HeadParameters
+from tsmfeat.heads.options import HeadOptions
+from tsmfeat.heads.rows import TrainingRows
+from tsmfeat.heads.targets import interval_targets, scene_targets
+from tsmfeat.heads.training import FittedHeads, train_heads
+from tsmfeat.metrics.average_precision import Evaluation, evaluate
+from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
+from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.features import FeatureSpec
+from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.progress import Progress
+from tsmfeat.workflows.fit_options import FitOptions
+from tsmfeat.workflows.inference import GatheredFeatures, predict_segments, select_gathered
+from tsmfeat.workflows.joining import gather_joined, warn_of_lacking_views
+from tsmfeat.workflows.pseudo_labels import add_pseudo_labels
+from tsmfeat.workflows.splits import Split, fold_videos_of, select_videos, split_videos
+from tsmfeat.workflows.view_stores import open_views
+
+
+@dataclass(frozen=True, eq=False)
+class FitData:
+    """The features and annotations of one fit.
+
+    Parameters
+    ----------
+    truth
+        Annotations of all videos; those of pseudo-labelled ones among them.
+    specs
+        Identity of the features; one a view.
+    split
+        Which videos train and which select.
+    training, validation
+        Features of either; those of pseudo-labelled videos come last among the training ones.
+    num_pseudo_videos
+        How many those are.
+    """
+
+    truth: Annotations
+    specs: tuple[FeatureSpec, ...]
+    split: Split
+    training: GatheredFeatures
+    validation: GatheredFeatures
+    num_pseudo_videos: int = 0
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The identity of the features, of the first view where there are several."""
+        return self.specs[0]
+
+    @property
+    def annotated(self) -> tuple[str, ...]:
+        """The training videos that people annotated."""
+        return self.split.training
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What heads are worth on videos they were not fitted on."""
+
+    evaluation: Evaluation
+    scenes: SceneAccuracy
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint's record holds of it."""
+        return {
+            "final_score": self.evaluation.final_score,
+            "map": self.evaluation.map.tolist(),
+            "tiou_thresholds": list(self.evaluation.tiou_thresholds),
+            "scene_accuracy": self.scenes.top1,
+        }
+
+
+Judge = Callable[[HeadParameters], Judged]
+
+
+def load_fit_data(
+    features: str | Path | Sequence[str | Path], truth: Annotations, options: FitOptions, progress: Progress
+) -> FitData:
+    """Read the features of the training and validation videos into memory, each once.
+
+    Parameters
+    ----------
+    features
+        Store files and folders of parts, opened as one store, or as one a view where `options` names views.
+    truth
+        Annotations of all videos.
+    options
+        Their subsets, folds, views and pseudo-labels.
+    progress
+        Told of the split.
+
+    Raises
+    ------
+    TsmfeatError
+        What opening, splitting and reading raise.
+    """
+    with ExitStack() as stack:
+        stores = open_views(features, options.views, stack, progress)
+        stored = frozenset(video_id for store in stores for video_id in store.video_ids)
+        if options.num_folds:
+            split = fold_videos_of(truth, stored, options.subset, progress)
+        else:
+            split = split_videos(truth, stored, options.subset, options.validation_subset, progress)
+        progress.note(split.described)
+        taken: tuple[str, ...] = ()
+        if options.pseudo:
+            truth, taken = add_pseudo_labels(truth, split, stored, options, progress)
+        warn_of_lacking_views(stores, split.training, progress)
+        training = gather_joined(stores, (*split.training, *taken))
+        validation = gather_joined(stores, split.validation)
+        return FitData(truth, tuple(store.spec for store in stores), split, training, validation, len(taken))
+
+
+def without_pseudo_labels(data: FitData) -> FitData:
+    """Return the same data as people annotated it."""
+    training = select_gathered(data.training, range(len(data.annotated)))
+    return replace(data, training=training, num_pseudo_videos=0)
+
+
+def make_training_rows(
+    truth: Annotations, features: GatheredFeatures, min_overlap: float, keep: Sequence[int] | None = None
+) -> TrainingRows:
+    """Return the rows of some features with their targets.
+
+    Parameters
+    ----------
+    truth
+        Annotations of all videos.
+    features
+        Of V videos.
+    min_overlap
+        As in `HeadOptions`.
+    keep
+        The videos fitted on, by their place; None: all.
+    """
+    action = interval_targets(truth, features.video_ids, features.row_offset, features.step_seconds, min_overlap)
+    scene = scene_targets(truth, features.video_ids, features.row_offset)
+    rows = np.arange(len(features.embeddings), dtype=np.int64)
+    if keep is not None:
+        is_kept = np.zeros(len(features.video_ids), np.bool_)
+        is_kept[list(keep)] = True
+        rows = rows[np.repeat(is_kept, np.diff(features.row_offset))]
+    sizes = len(truth.vocabulary), len(truth.scene_vocabulary)
+    return TrainingRows(features.embeddings, rows, action, scene, *sizes, features.row_offset, features.views)
+
+
+def train_runs(
+    data: FitData,
+    runs: Sequence[HeadOptions],
+    keep: Sequence[int] | None,
+    judge: Judge | None,
+    progress: Progress,
+) -> list[FittedHeads]:
+    """Fit every run on some of the training videos; runs of one least overlap share targets and are trained together.
+
+    Parameters
+    ----------
+    data
+        Features and annotations.
+    runs
+        Options of each.
+    keep
+        The training videos fitted on, by their place; None: all.
+    judge
+        Selects the epoch; None: the last is kept.
+    progress
+        Told of every epoch.
+    """
+    validate = None if judge is None else (lambda weights: judge(weights).evaluation.final_score)
+    num_frames = min(spec.num_frames for spec in data.specs)
+    fitted: dict[int, FittedHeads] = {}
+    for min_overlap in dict.fromkeys(run.min_overlap for run in runs):
+        places = [place for place, run in enumerate(runs) if run.min_overlap == min_overlap]
+        rows = make_training_rows(data.truth, data.training, min_overlap, keep)
+        found = train_heads(rows, [runs[place] for place in places], num_frames, validate, progress)
+        fitted |= dict(zip(places, found, strict=True))
+    return [fitted[place] for place in range(len(runs))]
+
+
+def make_judge(truth: Annotations, features: GatheredFeatures, progress: Progress) -> Judge | None:
+    """Return what scores heads on some videos under the paper's protocol; None without any segment.
+
+    Parameters
+    ----------
+    truth
+        Annotations of all videos.
+    features
+        Of the videos judged on.
+    progress
+        Warned where nothing can be judged.
+    """
+    judged = select_videos(truth, features.video_ids)
+    if not len(judged.segments):
+        what = (
+            "the validation videos hold no annotated segment" if features.video_ids else "there is no validation video"
+        )
+        progress.warn(f"{what}: the last epoch is kept instead of the best")
+        return None
+    return lambda weights: judge_predictions(
+        predict_segments(weights, features, truth.vocabulary, truth.scene_vocabulary), judged
+    )
+
+
+def judge_predictions(found: Predictions, truth: Annotations) -> Judged:
+    """Return what predictions are worth under the paper's protocol."""
+    return Judged(evaluate(found, truth), scene_accuracy(found, truth))

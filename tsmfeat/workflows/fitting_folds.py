@@ -1,0 +1,239 @@
+"""Heads fitted in folds of videos: every video is predicted by heads that did not see it."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from tsmfeat.errors import ConfigurationError
+from tsmfeat.files import make_folder, write_text
+from tsmfeat.formats.interval_scores import write_interval_scores
+from tsmfeat.formats.video_columns import read_video_column
+from tsmfeat.heads.options import HeadOptions
+from tsmfeat.heads.training import FittedHeads
+from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.predictions import IntervalScores, Predictions
+from tsmfeat.values.progress import Progress
+from tsmfeat.values.segments import Segments
+from tsmfeat.workflows.fit_choice import ChosenHeads, describe_runs
+from tsmfeat.workflows.fit_data import FitData, Judged, judge_predictions, train_runs
+from tsmfeat.workflows.fit_options import FitOptions
+from tsmfeat.workflows.folds import assign_folds, assign_group_folds
+from tsmfeat.workflows.inference import predict_segments, score_intervals, select_gathered
+from tsmfeat.workflows.kinds import require_replaceable
+from tsmfeat.workflows.splits import select_videos
+from tsmfeat.workflows.sweeps import rank_settings
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """Heads of every run without each fold.
+
+    Parameters
+    ----------
+    fold_of
+        The fold of each annotated training video, from 0.
+    heads
+        For each run, the heads fitted without each fold.
+    """
+
+    fold_of: Mapping[str, int]
+    heads: tuple[tuple[FittedHeads, ...], ...]
+
+    @property
+    def num_folds(self) -> int:
+        """Number of folds."""
+        return max(self.fold_of.values()) + 1
+
+
+def deal_folds(data: FitData, annotations: Path, options: FitOptions) -> dict[str, int]:
+    """Return the fold of each annotated training video.
+
+    Parameters
+    ----------
+    data
+        Its training videos are dealt out.
+    annotations
+        Where a column of groups is looked up, unless `FitOptions.group` names another file.
+    options
+        Their `num_folds` and `group`.
+
+    Raises
+    ------
+    ConfigurationError
+        More folds than videos or groups.
+    InputError
+        A column that is not there.
+    """
+    if not options.group:
+        return assign_folds(data.annotated, options.num_folds)
+    column, _, file = options.group.partition("@")
+    return assign_group_folds(data.annotated, read_video_column(file or annotations, column), options.num_folds)
+
+
+def cross_fit(data: FitData, runs: Sequence[HeadOptions], fold_of: Mapping[str, int], progress: Progress) -> CrossFit:
+    """Fit every run once without each fold, to its last epoch; videos that are in no fold always train.
+
+    Parameters
+    ----------
+    data
+        Features and annotations.
+    runs
+        Options of each.
+    fold_of
+        As of `deal_folds`.
+    progress
+        Told of every epoch.
+    """
+    folds = []
+    for fold in range(max(fold_of.values()) + 1):
+        keep = [place for place, name in enumerate(data.training.video_ids) if fold_of.get(name) != fold]
+        folds.append(train_runs(data, runs, keep, None, progress))
+    return CrossFit(fold_of, tuple(zip(*folds, strict=True)))
+
+
+def predict_held_out(data: FitData, fitted: CrossFit, run: int) -> Predictions:
+    """Return what each annotated training video is predicted with by the heads that did not see it."""
+    found = []
+    for fold, one in enumerate(fitted.heads[run]):
+        features = select_gathered(data.training, _places_of(data, fitted, fold))
+        found.append(predict_segments(one.weights, features, data.truth.vocabulary, data.truth.scene_vocabulary))
+    return _join_folds(found, data.annotated)
+
+
+def _join_folds(found: Sequence[Predictions], video_ids: Sequence[str]) -> Predictions:
+    """Return predictions of different videos as one, videos in the order given."""
+    position = {name: place for place, name in enumerate(video_ids)}
+    places = [np.array([position[name] for name in each.video_ids], np.int32) for each in found]
+    segments = Segments.concatenate(
+        replace(each.segments, video=place[each.segments.video]) for each, place in zip(found, places, strict=True)
+    )
+    scenes = np.full((len(video_ids), len(found[0].scene_vocabulary)), np.nan)
+    for each, place in zip(found, places, strict=True):
+        scenes[place] = each.scenes()
+    order = np.argsort(segments.video, kind="stable")
+    return Predictions(tuple(video_ids), found[0].vocabulary, segments.take(order), found[0].scene_vocabulary, scenes)
+
+
+def score_held_out(data: FitData, fitted: CrossFit, run: int) -> IntervalScores:
+    """Return the interval scores of every annotated training video by the heads that did not see it."""
+    parts = []
+    for fold, one in enumerate(fitted.heads[run]):
+        features = select_gathered(data.training, _places_of(data, fitted, fold))
+        parts.append(score_intervals(one.weights, features, data.truth.vocabulary, data.truth.scene_vocabulary))
+    pooled = IntervalScores(
+        tuple(name for part in parts for name in part.video_ids),
+        parts[0].vocabulary,
+        np.concatenate([[0], np.cumsum(np.concatenate([np.diff(part.row_offset) for part in parts]))]),
+        np.concatenate([part.scores for part in parts]),
+        parts[0].step_seconds,
+        np.concatenate([part.duration_seconds for part in parts]),
+        parts[0].scene_vocabulary,
+        np.concatenate([part.scene_scores for part in parts if part.scene_scores is not None])
+        if parts[0].scene_scores is not None
+        else None,
+    )
+    position = {name: place for place, name in enumerate(pooled.video_ids)}
+    return pooled.select_videos([position[name] for name in data.annotated])
+
+
+def _places_of(data: FitData, fitted: CrossFit, fold: int) -> list[int]:
+    return [place for place, name in enumerate(data.training.video_ids) if fitted.fold_of.get(name) == fold]
+
+
+def choose_by_folds(
+    data: FitData, runs: Sequence[HeadOptions], fold_of: Mapping[str, int], options: FitOptions, progress: Progress
+) -> ChosenHeads:
+    """Compare settings by their out-of-fold score, and fit the best one on all videos with its first seed.
+
+    Nothing is chosen by a held-out fold within a run: every fit goes to its last epoch. With several settings the
+    score of the best one is that of a winner, and so a little too high; how little, the deviation over seeds tells.
+
+    Raises
+    ------
+    ConfigurationError
+        The videos hold no annotated segment.
+    """
+    fitted = cross_fit(data, runs, fold_of, progress)
+    truth = select_videos(data.truth, fold_of)
+    if not len(truth.segments):
+        raise ConfigurationError("the folds hold no annotated segment; there is nothing to score", "check --subset")
+    found = [predict_held_out(data, fitted, run) for run in range(len(runs))]
+    judged = [judge_predictions(one, truth) for one in found]
+    swept = describe_runs(runs, [heads[0] for heads in fitted.heads], judged)
+    ranking = rank_settings(swept)
+    best = min(ranking[0].places)
+    final = train_runs(data, [runs[best]], None, None, progress)[0]
+    record = {
+        "num_folds": fitted.num_folds,
+        "group": options.group,
+        "scores": _score_folds(found[best], truth, fitted),
+        "seeds": [swept[place].final_score for place in sorted(ranking[0].places)],
+    }
+    saved = _save_out_of_fold(data, fitted, sorted(ranking[0].places), runs, options) if options.save_oof else ()
+    return ChosenHeads(final, runs[best], judged[best], tuple(swept), tuple(ranking), _with_spread(record), saved)
+
+
+def _score_folds(found: Predictions, truth: Annotations, fitted: CrossFit) -> list[float | None]:
+    """Return the final score of each fold by itself; None where it holds no segment."""
+    scores: list[float | None] = []
+    for fold in range(fitted.num_folds):
+        own = select_videos(truth, [name for name, its in fitted.fold_of.items() if its == fold])
+        scores.append(_judge_own(found, own).evaluation.final_score if len(own.segments) else None)
+    return scores
+
+
+def _judge_own(found: Predictions, own: Annotations) -> Judged:
+    known = set(own.video_ids)
+    is_own = np.array([name in known for name in found.video_ids], np.bool_)
+    return judge_predictions(replace(found, segments=found.segments.take(is_own[found.segments.video])), own)
+
+
+def _with_spread(record: dict[str, Any]) -> dict[str, Any]:
+    for name in ("scores", "seeds"):
+        known = [score for score in record[name] if score is not None and not math.isnan(score)]
+        record |= {f"{name}_mean": mean(known) if known else None}
+        record |= {f"{name}_deviation": stdev(known) if len(known) > 1 else None}
+    return record
+
+
+def require_oof_folder(folder: Path, name: str, num_seeds: int) -> None:
+    """Refuse to replace files of another kind by out-of-fold scores, before anything is fitted."""
+    for path in _oof_paths(folder, name, num_seeds):
+        require_replaceable(path, "interval-scores")
+
+
+def _oof_paths(folder: Path, name: str, num_seeds: int) -> list[Path]:
+    if num_seeds == 1:
+        return [folder / f"{name}.scores"]
+    return [folder / f"{name}_seed{number}.scores" for number in range(num_seeds)]
+
+
+def _save_out_of_fold(
+    data: FitData, fitted: CrossFit, places: Sequence[int], runs: Sequence[HeadOptions], options: FitOptions
+) -> tuple[str, ...]:
+    """Write the interval scores of the best setting, a file a seed, and which fold each video is in."""
+    folder = Path(options.save_oof)
+    make_folder(folder)
+    name = f"{data.spec.trunk.replace('/', '-').replace(':', '-')}_t{data.spec.step_seconds:g}"
+    views = [spec.view for spec in data.specs if spec.view]
+    name += f"_{'+'.join(views)}" if views else ""
+    paths = _oof_paths(folder, name, len(places))
+    for path, run in zip(paths, places, strict=True):
+        record = {
+            "out_of_fold": {"num_folds": fitted.num_folds, "group": options.group},
+            "options": runs[run].to_dict(),
+            "split": data.split.described,
+        }
+        write_interval_scores(score_held_out(data, fitted, run), path, data.spec, record)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerows([("video_id", "fold"), *((name, fitted.fold_of[name]) for name in data.annotated)])
+    write_text(folder / "folds.csv", out.getvalue())
+    return tuple(str(path) for path in paths)
