@@ -245,7 +245,8 @@ OTHERS = {
         "--format csv --classes c.txt --sample s.csv --checkpoint random:3 --features-out kept.h5 --id path "
         "--device cpu --batch-size 7 "
         "--workers 3 --allow-partial --max-bad 0.2 --decoder decord --reader-memory 2 --reader-timeout 9 "
-        "--save-scores a.scores --video-prior p.csv --gamma 0.7 --prior-annotations t.json --prior-subset u",
+        "--save-scores a.scores --video-prior p.csv --gamma 0.7 --prior-annotations t.json --prior-subset u "
+        "--manifest m.csv",
         PredictOptions(
             LocalizationOptions("threshold", 0.3, 2, 1.5, "extend", "mean:3", True, (("run", 0.4),), "mean"),
             FusionOptions("none", 0.4, "present", "sweep", 3, 0.7, 0.1, 9),
@@ -270,6 +271,7 @@ OTHERS = {
             ("a.scores",),
             PriorOptions("p.csv", 0.7, "t.json", "u"),
             "t.json",
+            "m.csv",
         ),
     ),
     "fuse": (

@@ -92,7 +92,12 @@ def test_an_unreadable_video_among_good_ones_ends_with_code_3(task, tmp_path):
 REFUSED = [
     (["{store}", "-o", "{out}"], 2, "missing option '--heads'", "tsmfeat predict --help"),
     (["{store}", "--heads", "{heads}"], 2, "missing option '--out'", "tsmfeat predict --help"),
-    (["--heads", "{heads}", "-o", "{out}"], 2, "missing argument 'sources'", "tsmfeat predict --help"),
+    (
+        ["--heads", "{heads}", "-o", "{out}"],
+        2,
+        "no source to predict on",
+        "name feature stores, video files or a folder of videos",
+    ),
     (["{store}", "--heads", "{task}/nowhere", "-o", "{out}"], 4, "{task}/nowhere: not a readable", "check the path"),
     (["{store}", "--heads", "{store}", "-o", "{out}"], 4, "{store}: a feature store; heads are", "name feature stores"),
     (["{heads}", "--heads", "{heads}", "-o", "{out}"], 4, "{heads}: a heads checkpoint", "name heads with an option"),

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from conftest import DATA
 from factories_heads import Recorder, make_weights
 from factories_store import make_spec, write_parts
+from factories_videos import built_once, tiny_options, write_tiny_video
 from factories_workflows import ACTIONS, SIZE, make_database, write_database, write_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,8 +21,9 @@ from typer.testing import CliRunner
 from tsmfeat.errors import CheckpointError, ConfigurationError, InputError, SpecMismatchError
 from tsmfeat.formats.interval_scores import read_with_header, specs_in
 from tsmfeat.formats.reading import read_annotations
-from tsmfeat.heads.batches import draw_batches, draw_inputs, make_batches, mask_views
+from tsmfeat.heads.batches import draw_batches, draw_inputs, draw_presence, make_batches, mask_views
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads, save_heads
+from tsmfeat.heads.device_batches import draw_device_inputs, load_table
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.rows import TrainingRows
@@ -29,7 +32,8 @@ from tsmfeat.heads.training import train_head
 from tsmfeat.heads.views import JoinedViews
 from tsmfeat.store.reader import open_features
 from tsmfeat.values.vocabulary import Vocabulary
-from tsmfeat.workflows import fit_heads, inspect, predict, score, tune, validate
+from tsmfeat.video.options import VideoOptions
+from tsmfeat.workflows import extract, fit_heads, inspect, predict, score, tune, validate
 from tsmfeat.workflows.ensembles import score_stored_videos
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.options import ValidateOptions
@@ -37,6 +41,8 @@ from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.tune_options import TuneOptions
 from tsmfeat_cli.main import app
+
+__all__ = ["built_once"]
 
 FRONT, PANORAMIC = make_spec(SIZE, view="front_view", trunk="resnet50"), make_spec(SIZE, view="panoramic")
 VIEWS = ("panoramic", "front_view")
@@ -180,6 +186,34 @@ def test_raw_videos_are_refused_with_the_remedy(task, tmp_path):
     assert "--manifest" in caught.value.hint
 
 
+def test_raw_videos_of_a_manifest_are_predicted_as_their_stored_views_are(tmp_path, built_once):
+    rows = [("video_id", "view", "path")]
+    for view, count, first in (("panoramic", 2, 0), ("front_view", 1, 5)):
+        for number in range(count):
+            path = write_tiny_video(tmp_path / view / f"{number}.mp4", 1 + number / 2, seed=first + number)
+            rows.append((f"walk {number}", view, path.relative_to(tmp_path).as_posix()))
+    manifest = tmp_path / "views.csv"
+    manifest.write_text("\n".join(map(",".join, rows)) + "\n")
+    extract([], tmp_path / "stores", tiny_options(manifest=str(manifest), batch_size=1))
+    specs = []
+    for view in ("front_view", "panoramic"):
+        with open_features(tmp_path / "stores" / f"resnet18_t0.5_{view}.h5") as store:
+            specs.append(store.spec)
+    weights = make_weights(3, 0, 1024)
+    filled = HeadParameters(**weights.tensors(), missing=np.ones(1024))
+    save_heads(tmp_path / "heads", HeadsCheckpoint(filled, specs[0], Vocabulary(ACTIONS), joined=(specs[1],)))
+    options = PredictOptions(checkpoints=("random:0",), device="cpu", batch_size=1, video=VideoOptions(workers=1))
+    predict(tmp_path / "stores", tmp_path / "heads", tmp_path / "stored.json")
+    report = predict([], tmp_path / "heads", tmp_path / "raw.json", replace(options, manifest=str(manifest)))
+    assert report.predictions.video_ids == ("walk 0", "walk 1")
+    assert (tmp_path / "raw.json").read_bytes() == (tmp_path / "stored.json").read_bytes()
+    with pytest.raises(ConfigurationError, match="one of the two"):
+        predict(tmp_path / "stores", tmp_path / "heads", tmp_path / "x.json", replace(options, manifest=str(manifest)))
+    manifest.write_text("\n".join(",".join(row) for row in rows[:3]) + "\n")
+    with pytest.raises(ConfigurationError, match="'front_view' is not in the manifest"):
+        predict([], tmp_path / "heads", tmp_path / "x.json", replace(options, manifest=str(manifest)))
+
+
 def test_from_stores_to_scores_by_command(task, tmp_path):
     def call(*words, code=0):
         done = CliRunner().invoke(app, [str(word) for word in words])
@@ -280,6 +314,30 @@ def test_mean_and_deviation_are_those_of_the_rows_that_have_a_view(found):
         assert np.isclose(measured.mean[column], mean, atol=1e-6)
         if deviation > 0.1:  # smaller ones are floored
             assert np.isclose(measured.deviation[column], deviation, rtol=1e-5)
+
+
+def test_another_device_sees_the_same_views():
+    features, views = make_joined()
+    rows = np.arange(60)
+    batches = mask_views(make_batches(features, rows, measure_joined(features, rows, views), 0.0, 0), views, 0.4, 0)
+    table = load_table(batches, 0, torch.device("cpu"))
+    presence = draw_presence(batches, views, rows, None)
+    there = draw_device_inputs(table, batches, torch.from_numpy(rows), presence)
+    again = mask_views(make_batches(features, rows, measure_joined(features, rows, views), 0.0, 0), views, 0.4, 0)
+    np.testing.assert_allclose(there.numpy(), draw_inputs(again, rows).numpy(), atol=1e-5)
+    assert (presence.sum(axis=1) < views.present.sum(axis=1)).any()
+
+
+def test_all_rows_at_once_see_what_batches_see():
+    """L-BFGS and descent over one batch agree in where they end: the loss has one minimum."""
+    features, views = make_joined(80, 3)
+    action = np.random.default_rng(1).integers(0, 3, 80).astype(np.int32)
+    data = TrainingRows(features, np.arange(80), action, np.full(80, -1, np.int32), 2, 0, None, views)
+    common = {"tasks": ("action",), "dropout": 0.0, "weight_decay": 0.1, "device": "cpu"}
+    exact = train_head(data, HeadOptions(epochs=40, solver="lbfgs", **common), 8).weights
+    slow = train_head(data, HeadOptions(epochs=300, batch_size=80, lr=0.5, schedule="none", **common), 8).weights
+    np.testing.assert_allclose(exact.action_weight, slow.action_weight, atol=1e-4)
+    np.testing.assert_array_equal(exact.missing, slow.missing)
 
 
 def make_joined(num_rows=60, seed=0):

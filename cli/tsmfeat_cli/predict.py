@@ -62,11 +62,15 @@ if TYPE_CHECKING:
 
 
 def command(
-    sources: Annotated[
-        list[str], typer.Argument(help="Feature stores; or raw videos: files, folders, glob patterns, .txt lists, -.")
-    ],
     heads: Annotated[list[Path], typer.Option("--heads", help="Heads checkpoint; repeat it: several are fused.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The prediction file to write.")],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Feature stores; or raw videos: files, folders, glob patterns, .txt lists, -."),
+    ] = None,
+    manifest: Annotated[
+        str, typer.Option("--manifest", help="CSV with video_id, view and path of raw videos, for SOURCES.")
+    ] = PredictOptions.manifest,
     format_name: Annotated[
         str, typer.Option("--format", help=f"{', '.join(FORMATS_OF['predictions'])}. Default: by the suffix of --out.")
     ] = PredictOptions.format_name,
@@ -176,12 +180,13 @@ def command(
         tuple(save_scores or ()),
         PriorOptions(video_prior, parse_gamma(gamma), prior_annotations, prior_subset),
         transitions,
+        manifest,
     )
     with StopSignals() as stop, TerminalProgress(quiet) as progress:
         # Loading torch takes seconds: a signal that comes meanwhile counts too.
         from tsmfeat.workflows.prediction import predict
 
-        report = predict(sources, heads, out, options, progress, should_stop=lambda: stop.caught is not None)
+        report = predict(sources or [], heads, out, options, progress, should_stop=lambda: stop.caught is not None)
     if as_json:
         write_data(json.dumps(report.to_dict()))
     if stop.caught is not None and report.stopped:

@@ -60,7 +60,7 @@ def open_sources(
     ----------
     sources
         Feature stores (files, folders of parts, patterns), or raw videos (`tsmfeat.workflows.sources.find_videos`);
-        not both.
+        not both. None with a manifest of raw videos.
     specs
         The distinct specs wanted.
     options
@@ -77,7 +77,7 @@ def open_sources(
     TsmfeatError
         What opening and extracting raise.
     """
-    if not sources:
+    if not sources and not options.manifest:
         raise ConfigurationError("no source to predict on", "name feature stores, video files or a folder of videos")
     found = {text: _stores_of(text) for text in sources}
     stores = [path for paths in found.values() for path in paths]
@@ -86,6 +86,11 @@ def open_sources(
         raise ConfigurationError(
             f"{stores[0]} is a feature store and {videos[0]} is not; a run predicts on stores or on raw videos",
             "predict on each in a run of its own",
+        )
+    if options.manifest and sources:
+        raise ConfigurationError(
+            f"{sources[0]} and --manifest {options.manifest} are named; a run takes one of the two",
+            "leave --manifest out for feature stores, and name raw videos in it",
         )
     with ExitStack() as stack:
         if stores:

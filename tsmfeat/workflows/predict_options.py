@@ -39,6 +39,8 @@ class PredictOptions:
         What is known of whole videos; files of interval scores hold them without it.
     transitions
         As in `ScoreOptions`.
+    manifest
+        CSV that names raw videos and the view that each file shows, as in `ExtractOptions`; in place of sources.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class PredictOptions:
     scores_out: tuple[str, ...] = ()
     prior: PriorOptions = field(default_factory=PriorOptions)
     transitions: str = ""
+    manifest: str = ""
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""

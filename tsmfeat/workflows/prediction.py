@@ -111,7 +111,8 @@ def predict(
     sources
         Feature stores (files, folders of parts, patterns; those of one spec are read as one), or raw videos (files,
         folders, patterns, lists, as `tsmfeat.workflows.extract` takes them). Raw videos are embedded on the fly with
-        exactly the spec that the heads were fitted on.
+        exactly the spec that the heads were fitted on. None where `options` names a manifest: heads that join views
+        need one, since a raw video shows one view.
     heads
         Heads checkpoints, each run on the store of its own spec, or on those of the views that it joins; several are
         fused.

@@ -20,6 +20,7 @@ from tsmfeat.workflows.extraction import (
 from tsmfeat.workflows.extraction_plan import SpecOutput, name_outputs, specify
 from tsmfeat.workflows.extraction_report import ExtractReport
 from tsmfeat.workflows.extraction_resuming import ExtractPlan
+from tsmfeat.workflows.manifests import read_manifest
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.sources import find_videos
 from tsmfeat.workflows.trunk_matching import extract_options, match_trunks
@@ -37,7 +38,7 @@ def embed_videos(
     Parameters
     ----------
     videos
-        As `tsmfeat.workflows.extract` takes them.
+        As `tsmfeat.workflows.extract` takes them; none with a manifest.
     specs
         What the heads were fitted on.
     options
@@ -68,7 +69,7 @@ def embed_videos(
             "name the file of the video itself",
         )
     _require_videos(videos, specs, options)
-    trunks = match_trunks(specs, options.checkpoints)
+    trunks = match_trunks(specs, options.checkpoints, options.manifest)
     if options.features_out:
         places = name_outputs(Path(options.features_out), specs)
     else:
@@ -76,13 +77,15 @@ def embed_videos(
         places = [folder / str(number) for number in range(len(specs))]
     failed: dict[str, dict[str, str]] = {}
     video_ids: tuple[str, ...] = ()
-    # The decoder is one a pass, and with its own scaler it is part of the identity.
-    for reader in dict.fromkeys(spec.reader for spec in specs):
-        wanted = [(spec, place) for spec, place in zip(specs, places, strict=True) if spec.reader == reader]
+    # Files of another view are other videos. And the decoder is one a pass: with its own scaler it is part of the
+    # identity.
+    for view, reader in dict.fromkeys((spec.view, spec.reader) for spec in specs):
+        own = [(spec.view, spec.reader) == (view, reader) for spec in specs]
+        wanted = [pair for pair, is_own in zip(zip(specs, places, strict=True), own, strict=True) if is_own]
         report = _extract(videos, wanted, trunks, options, listeners)
         if report.stopped:
             return (), tuple(failed.values()), ()
-        video_ids = report.video_ids
+        video_ids = tuple(dict.fromkeys((*video_ids, *report.video_ids)))
         failed |= {entry["path"]: entry for entry in report.failed}
     if not all(output_files(place) for place in places):
         raise _nothing_read(list(failed.values()))
@@ -117,7 +120,9 @@ def _extract(
 
 
 def _require_videos(videos: Sequence[str], specs: Sequence[FeatureSpec], options: PredictOptions) -> None:
-    if "-" not in videos:
+    if options.manifest:
+        read_manifest(Path(options.manifest))
+    elif "-" not in videos:
         # What is misspelt should show before a trunk is loaded.
         find_videos(videos, options.id_rule)
     elif len({spec.reader for spec in specs}) > 1:

@@ -15,7 +15,9 @@ from tsmfeat.workflows.predict_options import PredictOptions
 _DIGITS = 12
 
 
-def match_trunks(specs: Sequence[FeatureSpec], checkpoints: Sequence[str]) -> dict[FeatureSpec, str]:
+def match_trunks(
+    specs: Sequence[FeatureSpec], checkpoints: Sequence[str], manifest: str = ""
+) -> dict[FeatureSpec, str]:
     """Return the checkpoint of each spec: the one whose weights have its digest.
 
     Parameters
@@ -24,17 +26,20 @@ def match_trunks(specs: Sequence[FeatureSpec], checkpoints: Sequence[str]) -> di
         What heads were fitted on.
     checkpoints
         Files and ``random:SEED``, in any order.
+    manifest
+        What says which file shows which view; empty: nothing does.
 
     Raises
     ------
     ConfigurationError
-        No checkpoint is given, or the heads were fitted on several views.
+        No checkpoint is given, or the heads were fitted on several views and nothing tells them apart.
     SpecMismatchError
         A spec finds no checkpoint (the digests wanted and found are named), or cannot be made by this version.
     CheckpointError
         The only checkpoint cannot be read, or does not fit the trunk.
     """
-    _require_one_view(specs)
+    if not manifest:
+        _require_one_view(specs)
     for spec in specs:
         _require_extractable(spec)
     # A user's function loads what it wants.
@@ -53,7 +58,7 @@ def _require_one_view(specs: Sequence[FeatureSpec]) -> None:
     if len(views) > 1:
         raise ConfigurationError(
             f"the heads were fitted on the views {', '.join(map(repr, views))}; a raw video shows one",
-            "extract them (tsmfeat extract --manifest VIEWS.csv, or --view NAME one by one), and predict on the stores",
+            "say which file shows which: --manifest VIEWS.csv (video_id,view,path), or extract them, and name stores",
         )
 
 
@@ -133,5 +138,6 @@ def extract_options(spec: FeatureSpec, checkpoint: str, options: PredictOptions)
         clip_seconds=spec.clip_seconds,
         view=spec.view,
         id_rule=options.id_rule,
+        manifest=options.manifest,
         retry_failed=True,
     )
