@@ -17,9 +17,9 @@ from tsmfeat.heads.prediction import predict_probabilities
 from tsmfeat.heads.rows import TrainingRows
 from tsmfeat.heads.training import train_head, train_heads
 from tsmfeat.store.reader import open_features
+from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.inference import gather_features
-from tsmfeat.workflows.options import FitOptions
 
 TCN = HeadOptions(head="tcn", tasks=("action",), epochs=30, lr=0.01, hidden_size=8, num_layers=3, dropout=0.1)
 
