@@ -166,7 +166,7 @@ OTHERS = {
         "--tasks action --epochs 3 --batch-size 5 --lr 0.2 --momentum 0.1 --weight-decay 0.3 --schedule step "
         "--dropout 0.4 --dropout-unit embedding --standardize off --scene-weight 0.6 --background-weight balanced "
         "--min-overlap 0.7 --seed 9 --subset a --classes c --head mlp "
-        "--hidden-size 8 --device cpu --views b,a --view-dropout 0.2 --num-layers 3 --smoothing-loss 0.25 "
+        "--hidden-size 8 --device cpu --views b,a --view-dropout 0.2 --num-layers 3 --smoothing-loss 0.25 --rank 5 "
         "--sweep lr=0.1,0.2 --num-seeds 2 --folds 3 --group g --save-oof oof "
         "--pseudo p.json --pseudo-min-score 0.7",
         FitOptions(
@@ -191,6 +191,7 @@ OTHERS = {
                 view_dropout=0.2,
                 num_layers=3,
                 smoothing_loss=0.25,
+                rank=5,
             ),
             "a",
             "",

@@ -97,6 +97,9 @@ def command(
     smoothing_loss: Annotated[
         float, typer.Option("--smoothing-loss", help="Factor of what a tcn pays for changes between intervals.")
     ] = HeadOptions.smoothing_loss,
+    rank: Annotated[
+        int, typer.Option("--rank", help="Products of an interval with its video, of a conditioned head.")
+    ] = HeadOptions.rank,
     sweep: Annotated[
         str, typer.Option("--sweep", help="Values to try, such as 'lr=0.001,0.01;dropout=0,0.5'.")
     ] = FitOptions.sweep,
@@ -153,6 +156,7 @@ def command(
         view_dropout,
         num_layers,
         smoothing_loss,
+        rank,
     )
     named = parse_words(views, "--views") if views else ()
     fitting = FitOptions(

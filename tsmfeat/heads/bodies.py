@@ -8,6 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsmfeat.heads.conditioned import fold_conditioned, initial_conditioned
+from tsmfeat.heads.conditioned_torch import represent_conditioned
 from tsmfeat.heads.mlp import fold_mlp, initial_mlp
 from tsmfeat.heads.mlp_torch import represent_mlp
 from tsmfeat.heads.options import HeadOptions
@@ -54,6 +56,8 @@ def initial_body(options: HeadOptions, embedding_size: int) -> dict[str, Floats]
             return initial_mlp(options.hidden_size, embedding_size, draw)
         case "tcn":
             return initial_tcn(options, embedding_size, draw)
+        case "conditioned":
+            return initial_conditioned(options.rank, embedding_size, draw)
         case _:
             return {}
 
@@ -66,7 +70,13 @@ def representation_size(options: HeadOptions, embedding_size: int) -> int:
     >>> representation_size(HeadOptions(), 2048), representation_size(HeadOptions("mlp", hidden_size=64), 2048)
     (2048, 64)
     """
-    return embedding_size if options.head == "linear" else options.hidden_size
+    match options.head:
+        case "linear":
+            return embedding_size
+        case "conditioned":
+            return embedding_size + options.rank
+        case _:
+            return options.hidden_size
 
 
 def represent(
@@ -92,6 +102,8 @@ def represent(
             return represent_mlp(body, inputs, drop)
         case "tcn" if videos is not None:
             return represent_tcn(body, inputs, videos, drop)
+        case "conditioned" if videos is not None:
+            return represent_conditioned(body, inputs, videos, drop)
         case _:
             return inputs
 
@@ -103,6 +115,8 @@ def fold_body(kind: str, body: Mapping[str, Floats], standardization: Standardiz
             return fold_mlp(body, standardization)
         case "tcn":
             return fold_tcn(body, standardization)
+        case "conditioned":
+            return fold_conditioned(body, standardization)
         case _:
             return dict(body)
 

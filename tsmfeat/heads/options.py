@@ -7,9 +7,9 @@ from typing import Any
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
 
-HEADS = ("linear", "mlp", "tcn")
-CONTEXT_HEADS: tuple[str, ...] = ("tcn",)
-"""Kinds that look at neighbouring intervals: their batches are whole videos."""
+HEADS = ("linear", "mlp", "tcn", "conditioned")
+CONTEXT_HEADS: tuple[str, ...] = ("tcn", "conditioned")
+"""Kinds that look at other intervals of a video: their batches are whole videos."""
 
 DEEP_HEADS = ("tcn",)
 """Kinds of many layers: descended by AdamW, where plain descent takes ten times the epochs."""
@@ -33,7 +33,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "smoothing_loss": ("of 0 or more", lambda value: value >= 0),
 }
 
-_COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "hidden_size": 1, "patience": 0, "num_layers": 1}
+_COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "hidden_size": 1, "patience": 0, "num_layers": 1, "rank": 1}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class HeadOptions:
     head
         One of `HEADS`. ``"linear"``: two matrices on the embedding, which share nothing; ``"mlp"``: two matrices on a
         hidden layer that both tasks share, ``GELU(LayerNorm(A e))``; ``"tcn"``: on dilated residual convolutions over
-        the intervals of a video.
+        the intervals of a video; ``"conditioned"``: on the embedding and its products with the mean of its video.
     tasks
         ``("action",)`` (the paper's *Single*) or ``("action", "scene")``. The action task cannot be left out:
         segments and the final score come from it.
@@ -90,6 +90,8 @@ class HeadOptions:
         Layers L of a ``"tcn"``: an interval sees ``2**L - 1`` others on either side.
     smoothing_loss
         Factor of what a ``"tcn"`` pays for changes between neighbours (`tsmfeat.heads.smoothness`), 0 or more.
+    rank
+        Products r of a ``"conditioned"`` head, beside the embedding itself.
 
     Raises
     ------
@@ -128,6 +130,7 @@ class HeadOptions:
     view_dropout: float = 0.0
     num_layers: int = 6
     smoothing_loss: float = 0.15
+    rank: int = 64
 
     def __post_init__(self) -> None:
         """Check the choices, the tasks and the numbers."""

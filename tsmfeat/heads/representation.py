@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import CheckpointError
+from tsmfeat.heads.conditioned import represent_conditioned
 from tsmfeat.heads.mlp import represent_mlp
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.tcn import represent_tcn
@@ -39,4 +40,6 @@ def represent(weights: HeadParameters, embeddings: Floats, row_offset: npt.NDArr
             return represent_mlp(weights.body, embeddings)
         case "tcn":
             return represent_tcn(weights.body, embeddings, row_offset)
+        case "conditioned":
+            return represent_conditioned(weights.body, embeddings, row_offset)
     raise CheckpointError(f"heads of the unknown kind {weights.kind!r}", "use the version of tsmfeat that wrote them")

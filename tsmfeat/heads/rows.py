@@ -106,7 +106,9 @@ class TrainingRows:
         array([0, 2, 3, 5])
         """
         if self.row_offset is None:
-            raise InputError("heads that look at neighbours, and rows of unknown videos; they are fitted on videos", "")
+            raise InputError(
+                "heads that look at other intervals, and rows of unknown videos; they are fitted on videos", ""
+            )
         video = np.searchsorted(self.row_offset, self.rows, side="right")
         begins = (np.diff(self.rows) != 1) | (np.diff(video) != 0)
         return np.concatenate([[0], np.flatnonzero(begins) + 1, [len(self.rows)]]).astype(np.int64)
