@@ -12,10 +12,10 @@ def naive_softmax(scores):
 
 
 def naive_cross_entropy(scores, shares, smoothing=0.0):
-    chances = naive_softmax(scores)
-    total = 0.0
-    for chance, share in zip(chances, shares, strict=True):
-        total -= (share * (1 - smoothing) + smoothing / len(scores)) * math.log(chance)
+    highest, total = max(scores), 0.0
+    denominator = math.log(sum(math.exp(score - highest) for score in scores))
+    for score, share in zip(scores, shares, strict=True):
+        total -= (share * (1 - smoothing) + smoothing / len(scores)) * (score - highest - denominator)
     return total
 
 
@@ -30,9 +30,10 @@ def naive_focal(scores, shares, gamma, smoothing=0.0):
 def naive_sigmoid(scores, shares, smoothing=0.0):
     total = 0.0
     for score, share in zip(scores, shares, strict=True):
-        chance = 1 / (1 + math.exp(-score))
+        rare = math.log1p(math.exp(-abs(score)))  # of what is the less likely answer
+        log_yes, log_no = min(score, 0.0) - rare, min(-score, 0.0) - rare
         wanted = share * (1 - smoothing) + smoothing / 2
-        total -= wanted * math.log(chance) + (1 - wanted) * math.log(1 - chance)
+        total -= wanted * log_yes + (1 - wanted) * log_no
     return total
 
 
