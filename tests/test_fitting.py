@@ -127,6 +127,24 @@ def test_the_least_overlap_decides_what_is_background(tmp_path):
     assert weights[0] > weights[1] > weights[2]  # the rarer background is, the heavier
 
 
+@pytest.mark.parametrize(("loss", "targets"), [("sigmoid", "hard"), ("sigmoid", "overlap"), ("focal:2", "overlap")])
+def test_other_losses_and_targets_fit_and_score_as_well(task, tmp_path, loss, targets):
+    options = replace(FAST, heads=replace(FAST.heads, loss=loss, targets=targets, label_smoothing=0.05))
+    report = fit_heads(task / "store", task / "gt.json", tmp_path / "heads", options)
+    assert report.validation["final_score"] > 0.9
+    checkpoint = load_heads(tmp_path / "heads")
+    assert checkpoint.weights.activation == ("sigmoid" if loss == "sigmoid" else "softmax")
+    assert (checkpoint.options["loss"], checkpoint.options["targets"]) == (loss, targets)
+
+
+def test_fewer_background_rows_are_seen_in_an_epoch(task, tmp_path):
+    options = replace(FAST, heads=replace(FAST.heads, background_ratio=0.5))
+    report = fit_heads(task / "store", task / "gt.json", tmp_path / "heads", options)
+    seen = load_heads(tmp_path / "heads").record["training"]["num_epoch_rows"]
+    assert seen < report.num_intervals
+    assert report.validation["final_score"] > 0.9
+
+
 def test_the_hash_split_is_made_and_told_where_there_is_no_validation_subset(task, tmp_path):
     database = make_database({"train": 10})
     write_database(tmp_path / "gt.json", database)

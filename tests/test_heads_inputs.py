@@ -12,8 +12,10 @@ from torch.optim.sgd import sgd
 
 from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.heads.batches import draw_inputs, draw_order, make_batches
+from tsmfeat.heads.loss_options import LossRule
+from tsmfeat.heads.losses import batch_loss
 from tsmfeat.heads.model import equivalent_dropout
-from tsmfeat.heads.optimization import descend, learning_rate, weighted_cross_entropy
+from tsmfeat.heads.optimization import descend, learning_rate
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.randomness import random_bits
 from tsmfeat.heads.rows import class_weights
@@ -266,16 +268,19 @@ def test_steps_are_those_of_torchs_sgd():
         torch.testing.assert_close(value, expected)
 
 
+PAPER = LossRule("cross-entropy")
+
+
 def test_the_loss_is_torchs_weighted_cross_entropy():
     generator = torch.Generator().manual_seed(0)
     scores, targets = torch.randn(9, 4, generator=generator), torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 3])
     weights = torch.tensor([1.0, 0.5, 2.0, 0.1])
     expected = torch.nn.functional.cross_entropy(scores, targets, weight=weights)
-    torch.testing.assert_close(weighted_cross_entropy(scores[None], targets, weights[targets])[0], expected)
+    torch.testing.assert_close(batch_loss(scores[None], targets, weights[targets], PAPER)[0], expected)
 
 
 def test_a_loss_of_no_known_row_is_zero_with_zero_gradient():
     scores = torch.ones(3, 2, requires_grad=True)
-    loss = weighted_cross_entropy(scores[None], torch.zeros(3, dtype=torch.int64), torch.zeros(3))[0]
+    loss = batch_loss(scores[None], torch.zeros(3, dtype=torch.int64), torch.zeros(3), PAPER)[0]
     assert loss.item() == 0
     assert torch.autograd.grad(loss, scores)[0].abs().max().item() == 0

@@ -168,7 +168,8 @@ OTHERS = {
         "--min-overlap 0.7 --seed 9 --subset a --classes c --head mlp "
         "--hidden-size 8 --device cpu --views b,a --view-dropout 0.2 --num-layers 3 --smoothing-loss 0.25 --rank 5 "
         "--sweep lr=0.1,0.2 --num-seeds 2 --folds 3 --group g --save-oof oof "
-        "--pseudo p.json --pseudo-min-score 0.7",
+        "--pseudo p.json --pseudo-min-score 0.7 --loss focal:2 --label-smoothing 0.1 --targets overlap "
+        "--background-ratio 3",
         FitOptions(
             HeadOptions(
                 "mlp",
@@ -192,6 +193,10 @@ OTHERS = {
                 num_layers=3,
                 smoothing_loss=0.25,
                 rank=5,
+                loss="focal:2",
+                label_smoothing=0.1,
+                targets="overlap",
+                background_ratio=3.0,
             ),
             "a",
             "",

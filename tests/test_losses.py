@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from naive_losses import naive_cross_entropy, naive_focal, naive_sigmoid, naive_slopes
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.heads.class_balance import draw_background, effective_class_weights
-from tsmfeat.heads.loss_options import LossRule, read_loss, require_loss_choices
+from tsmfeat.heads.class_balance import BackgroundDraws, draw_background, effective_class_weights
+from tsmfeat.heads.loss_options import LossRule, read_loss, target_kind
 from tsmfeat.heads.losses import batch_loss, row_losses
+from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.rows import class_weights
 
 PAPER = LossRule("cross-entropy")
@@ -120,8 +121,8 @@ def test_the_ends_of_beta_are_equal_weights_and_inverse_counts():
 
 def test_background_is_drawn_anew_and_actions_always_stay():
     is_background = np.arange(100) % 10 != 0
-    draw = np.random.default_rng(0)
-    drawn = [draw_background(is_background, 3, draw) for _ in range(50)]
+    source = BackgroundDraws(is_background, 3, np.random.default_rng(0))
+    drawn = [draw_background(source) for _ in range(50)]
     for places in drawn:
         assert len(places) == 40
         assert (np.diff(places) > 0).all()
@@ -134,11 +135,11 @@ def test_background_is_drawn_anew_and_actions_always_stay():
 @pytest.mark.parametrize(("ratio", "kept"), [("all", 90), (9, 90), (50, 90), (2.55, 25), (0.01, 0)])
 def test_never_more_background_than_there_is_nor_than_was_asked_for(ratio, kept):
     is_background = np.arange(100) >= 10
-    assert len(draw_background(is_background, ratio, np.random.default_rng(0))) == 10 + kept
+    assert len(draw_background(BackgroundDraws(is_background, ratio, np.random.default_rng(0)))) == 10 + kept
 
 
 def test_nothing_is_left_out_where_everything_is_background():
-    assert len(draw_background(np.ones(9, bool), 0.5, np.random.default_rng(0))) == 9
+    assert len(draw_background(BackgroundDraws(np.ones(9, bool), 0.5, np.random.default_rng(0)))) == 9
 
 
 @pytest.mark.parametrize(
@@ -192,19 +193,26 @@ def test_a_loss_that_is_none_is_refused_with_a_remedy(text, message, hint):
         ({"targets": "soft"}, "targets 'soft': known are hard, overlap"),
         ({"background_ratio": 0}, "background_ratio 0"),
         ({"background_ratio": "every"}, "background_ratio 'every'"),
+        ({"background_ratio": 2, "solver": "lbfgs"}, "its iterations all see the same rows"),
         ({"loss": "class-balanced:0.9", "background_weight": 0.5}, "both say what background weighs"),
         ({"loss": "class-balanced:0.9", "background_weight": "balanced"}, "both say"),
+        ({"loss": "focal"}, "focal:GAMMA"),
     ],
 )
 def test_choices_that_cannot_be_carried_out_are_refused(change, message):
-    good = {
-        "loss": "cross-entropy",
-        "label_smoothing": 0.0,
-        "targets": "hard",
-        "background_ratio": "all",
-        "background_weight": 1.0,
-    }
-    require_loss_choices(**good)
     with pytest.raises(ConfigurationError, match=message) as caught:
-        require_loss_choices(**(good | change))
+        HeadOptions(**change)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "kind"),
+    [
+        ("cross-entropy", "hard", "hard"),
+        ("class-balanced:0.9", "overlap", "shares"),
+        ("sigmoid", "hard", "several"),
+        ("sigmoid", "overlap", "coverage"),
+    ],
+)
+def test_every_loss_asks_for_its_targets(loss, targets, kind):
+    assert target_kind(loss, targets) == kind

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsmfeat.heads.loss_options import EVERY_ROW, LOSSES, TARGETS
 from tsmfeat.heads.options import BALANCED, DEVICES, DROPOUT_UNITS, HEADS, SCHEDULES, SOLVERS, TASKS, HeadOptions
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat_cli.common import (
@@ -121,6 +122,16 @@ def command(
     pseudo_min_score: Annotated[
         float, typer.Option("--pseudo-min-score", help="Least score of such a segment.")
     ] = FitOptions.pseudo_min_score,
+    loss: Annotated[str, typer.Option("--loss", help=f"Of the actions: {', '.join(LOSSES)}.")] = HeadOptions.loss,
+    label_smoothing: Annotated[
+        float, typer.Option("--label-smoothing", help="Share of a target spread over all classes.")
+    ] = HeadOptions.label_smoothing,
+    targets: Annotated[
+        str, typer.Option("--targets", help=f"{TARGETS[0]}, or {TARGETS[1]}: by the share of the interval.")
+    ] = HeadOptions.targets,
+    background_ratio: Annotated[
+        str, typer.Option("--background-ratio", help=f"Background rows an epoch for each other row, or {EVERY_ROW}.")
+    ] = str(HeadOptions.background_ratio),
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
     record: Record = AUTO,
     as_json: Json = False,
@@ -157,6 +168,10 @@ def command(
         num_layers,
         smoothing_loss,
         rank,
+        loss,
+        label_smoothing,
+        targets,
+        parse_number_or_word(background_ratio, EVERY_ROW, "--background-ratio"),
     )
     named = parse_words(views, "--views") if views else ()
     fitting = FitOptions(

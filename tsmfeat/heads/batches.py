@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsmfeat.heads.class_balance import BackgroundDraws, draw_background
 from tsmfeat.heads.randomness import random_bits
 from tsmfeat.heads.standardization import Standardization
 from tsmfeat.heads.views import JoinedViews, Presence, drop_views, fill_missing
@@ -37,6 +38,8 @@ class Batches:
     views, view_dropout, view_order
         Which of several joined views each row of `features` has, None for one view; the probability that a view is
         masked; its randomness.
+    background
+        Which of its rows an epoch has; None: all of them.
     """
 
     features: npt.NDArray[Any]
@@ -50,6 +53,7 @@ class Batches:
     views: JoinedViews | None = None
     view_dropout: float = 0.0
     view_order: np.random.Generator | None = None
+    background: BackgroundDraws | None = None
 
 
 def make_batches(
@@ -143,8 +147,10 @@ def draw_presence(
 
 
 def draw_order(batches: Batches) -> npt.NDArray[np.int64]:
-    """Return places in `rows`, each once, in a new random order: an epoch's."""
-    return batches.order.permutation(len(batches.rows))
+    """Return places in `rows`, each at most once, in a new random order: an epoch's."""
+    if batches.background is None:
+        return batches.order.permutation(len(batches.rows))
+    return batches.order.permutation(draw_background(batches.background))
 
 
 def draw_batches(batches: Batches, size: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]]:

@@ -102,6 +102,7 @@ def save_heads(path: Path, checkpoint: HeadsCheckpoint) -> None:
         "kind": KIND,
         "version": VERSION,
         "head": checkpoint.weights.kind,
+        "activation": checkpoint.weights.activation,
         "spec": checkpoint.spec.to_dict(),
         "joined": [spec.to_dict() for spec in checkpoint.joined],
         "vocabulary": list(checkpoint.vocabulary.names),
@@ -156,7 +157,7 @@ def load_heads(path: Path) -> HeadsCheckpoint:
     _require_intact(path, header, tensors)
     try:
         return HeadsCheckpoint(
-            HeadParameters.from_tensors(header.get("head", "linear"), tensors),
+            HeadParameters.from_tensors(header.get("head", "linear"), tensors, header.get("activation", "softmax")),
             FeatureSpec.from_dict(header["spec"]),
             Vocabulary(tuple(header["vocabulary"])),
             Vocabulary(tuple(header["scene_vocabulary"])),

@@ -1,13 +1,70 @@
 """Rows that weigh by how rare their class is, and background rows that are drawn anew."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.heads.loss_options import EVERY_ROW
+from tsmfeat.heads.options import HeadOptions
+from tsmfeat.heads.rows import class_weights
 
 _Ints = npt.NDArray[np.int64]
+
+
+def weigh_classes(targets: _Ints, num_actions: int, options: HeadOptions) -> npt.NDArray[np.float64]:
+    """Return what a row of each class weighs in the action loss, by the loss or by the weight of background.
+
+    Parameters
+    ----------
+    targets
+        int64 (K,): classes of the training rows; background is `num_actions`.
+    num_actions
+        C.
+    options
+        Their `loss` and `background_weight`.
+
+    Returns
+    -------
+    float64 (C + 1,)
+
+    Examples
+    --------
+    >>> weigh_classes(np.array([0, 1, 1]), 1, HeadOptions(loss="class-balanced:0.5")).round(3).tolist()
+    [1.2, 0.8]
+    >>> weigh_classes(np.array([0, 1, 1]), 1, HeadOptions(background_weight=0.5)).tolist()
+    [1.0, 0.5]
+    """
+    rule = options.rule
+    if rule.kind == "class-balanced":
+        return effective_class_weights(targets, num_actions + 1, rule.amount)
+    return class_weights(targets, num_actions, options.background_weight)
+
+
+def weigh_rows(
+    targets: _Ints, soft: npt.NDArray[np.float32] | None, weights: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return what each row weighs: its class's weight, or the mean weight of the classes it is shared among.
+
+    Parameters
+    ----------
+    targets
+        int64 (K,).
+    soft
+        float32 (K, C + 1), no row without any share; None: `targets` say it all.
+    weights
+        float64 (C + 1,), of `weigh_classes`.
+
+    Examples
+    --------
+    >>> weigh_rows(np.array([0, 1]), np.float32([[0.5, 0.5], [0.25, 0.75]]), np.array([1.0, 0.2])).round(2).tolist()
+    [0.6, 0.4]
+    """
+    if soft is None:
+        return weights[targets]
+    shares = soft.astype(np.float64)
+    return np.asarray((shares * weights).sum(axis=1) / shares.sum(axis=1), np.float64)
 
 
 def effective_class_weights(targets: _Ints, num_classes: int, beta: float) -> npt.NDArray[np.float64]:
@@ -43,18 +100,35 @@ def effective_class_weights(targets: _Ints, num_classes: int, beta: float) -> np
     return np.asarray(inverse * (np.count_nonzero(occurs) / inverse.sum()), np.float64)
 
 
-def draw_background(is_background: npt.NDArray[np.bool_], ratio: float | str, draw: np.random.Generator) -> _Ints:
-    """Return the places of an epoch's rows: all with an action, and so many of background, drawn anew.
+@dataclass(frozen=True, eq=False)
+class BackgroundDraws:
+    """What it takes to draw background rows for an epoch.
 
     Parameters
     ----------
     is_background
-        bool (K,): which rows are background.
+        bool (K,): which training rows are background.
     ratio
         At most so many background rows for each other row; `EVERY_ROW` leaves none out. Where no row has an action,
         all are kept.
     draw
         The randomness; not used where nothing is left out.
+    """
+
+    is_background: npt.NDArray[np.bool_]
+    ratio: float | str
+    draw: np.random.Generator
+
+    @property
+    def num_drawn(self) -> int:
+        """The rows of an epoch."""
+        num_background = int(np.count_nonzero(self.is_background))
+        num_others = len(self.is_background) - num_background
+        return num_others + num_drawn_background(num_background, num_others, self.ratio)
+
+
+def draw_background(source: BackgroundDraws) -> _Ints:
+    """Return the places of an epoch's rows: all with an action, and so many of background, drawn anew.
 
     Returns
     -------
@@ -64,15 +138,14 @@ def draw_background(is_background: npt.NDArray[np.bool_], ratio: float | str, dr
     Examples
     --------
     >>> rows = np.array([True, True, False, True, True])
-    >>> draw = np.random.default_rng(0)
-    >>> len(draw_background(rows, 2, draw)), draw_background(rows, "all", draw).tolist()
-    (3, [0, 1, 2, 3, 4])
+    >>> [len(draw_background(BackgroundDraws(rows, ratio, np.random.default_rng(0)))) for ratio in (1, 2, "all")]
+    [2, 3, 5]
     """
-    background, others = np.flatnonzero(is_background), np.flatnonzero(~is_background)
-    wanted = num_drawn_background(len(background), len(others), ratio)
+    background, others = np.flatnonzero(source.is_background), np.flatnonzero(~source.is_background)
+    wanted = num_drawn_background(len(background), len(others), source.ratio)
     if wanted == len(background):
-        return np.arange(len(is_background))
-    drawn = draw.choice(background, wanted, replace=False, shuffle=False)
+        return np.arange(len(source.is_background))
+    drawn = source.draw.choice(background, wanted, replace=False, shuffle=False)
     return np.sort(np.concatenate([others, drawn]))
 
 

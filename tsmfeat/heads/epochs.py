@@ -1,18 +1,22 @@
 """The epochs of runs that are trained as one computation."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from tsmfeat.heads.batches import Batches, draw_batches, draw_inputs, draw_presence, make_batches, mask_views
 from tsmfeat.heads.bodies import BatchVideos
+from tsmfeat.heads.class_balance import BackgroundDraws, draw_background
 from tsmfeat.heads.device_batches import DeviceTable, draw_device_inputs, load_table
 from tsmfeat.heads.devices import resolve_device
+from tsmfeat.heads.loss_options import EVERY_ROW
 from tsmfeat.heads.model import equivalent_dropout
 from tsmfeat.heads.options import CONTEXT_HEADS, HeadOptions
+from tsmfeat.heads.randomness import random_bits
 from tsmfeat.heads.rows import TrainingRows
 from tsmfeat.heads.stack import RunStack, build_stack, descend_stack
 from tsmfeat.heads.standardization import Standardization
@@ -37,6 +41,8 @@ class RunningFit:
         Of the inputs.
     device
         Where they are fitted.
+    row_weights
+        float32 (K,): those of the actions, of all rows.
     """
 
     stack: RunStack
@@ -44,6 +50,13 @@ class RunningFit:
     table: DeviceTable | None
     standardization: Standardization
     device: torch.device
+    row_weights: Tensor
+
+    @property
+    def num_epoch_rows(self) -> int:
+        """How many rows count in an epoch."""
+        source = self.batches.background
+        return len(self.batches.rows) if source is None else source.num_drawn
 
     @property
     def options(self) -> HeadOptions:
@@ -99,8 +112,26 @@ def prepare_fit(
     batches = make_batches(data.features, data.rows, standardization, dropped, one.seed, pieces)
     if data.views is not None:
         batches = mask_views(batches, data.views, one.view_dropout, one.seed)
+    batches = replace(batches, background=_background_draws(data, one))
     table = load_table(batches, one.seed, device) if device.type != "cpu" else None
-    return RunningFit(build_stack(data, runs, device, progress), batches, table, standardization, device)
+    stack = build_stack(data, runs, device, progress)
+    return RunningFit(stack, batches, table, standardization, device, stack.tasks[0].row_weights.clone())
+
+
+def _background_draws(data: TrainingRows, options: HeadOptions) -> BackgroundDraws | None:
+    if options.background_ratio == EVERY_ROW:
+        return None
+    draw = np.random.Generator(random_bits(options.seed, "background"))
+    return BackgroundDraws(data.action_targets() == data.num_actions, options.background_ratio, draw)
+
+
+def _weigh_drawn(fit: RunningFit) -> None:
+    """Let background rows that are not drawn weigh nothing: where rows stay together they are still neighbours."""
+    if fit.batches.background is not None and fit.batches.pieces is not None:
+        weights = torch.zeros_like(fit.row_weights)
+        drawn = torch.from_numpy(draw_background(fit.batches.background)).to(fit.device)
+        weights[drawn] = fit.row_weights[drawn]
+        fit.stack.tasks[0].row_weights.copy_(weights)
 
 
 def iterate_epochs(fit: RunningFit) -> Iterator[Losses]:
@@ -117,6 +148,7 @@ def iterate_epochs(fit: RunningFit) -> Iterator[Losses]:
 
 def _run_epoch(fit: RunningFit, epoch: int) -> Losses:
     sums = np.zeros((len(fit.stack.tasks), len(fit.stack.options)))
+    _weigh_drawn(fit)
     drawn = list(draw_batches(fit.batches, fit.options.batch_size))
     for number, (places, begins) in enumerate(drawn):
         chosen = torch.from_numpy(places).to(fit.device)
@@ -128,7 +160,7 @@ def _run_epoch(fit: RunningFit, epoch: int) -> Losses:
             inputs = draw_device_inputs(fit.table, fit.batches, chosen, presence)
         videos = None if begins is None else _batch_videos(begins, fit.device)
         sums += descend_stack(fit.stack, inputs, chosen, videos, (epoch, number / len(drawn))) * len(places)
-    return sums / len(fit.batches.rows)
+    return sums / sum(len(places) for places, _ in drawn)
 
 
 def _batch_videos(begins: npt.NDArray[np.int64], device: torch.device) -> BatchVideos:

@@ -86,33 +86,55 @@ def _read_amount(word: str) -> float:
         return math.nan
 
 
-def require_loss_choices(
-    loss: str, label_smoothing: float, targets: str, background_ratio: float | str, background_weight: float | str
-) -> None:
-    """Check what a user asked of the loss and its targets.
+def target_kind(loss: str, targets: str) -> str:
+    """Return which targets a loss is given.
 
     Parameters
     ----------
-    loss, label_smoothing, targets, background_ratio, background_weight
+    loss, targets
+        As in `tsmfeat.heads.options.HeadOptions`.
+
+    Returns
+    -------
+    str
+        ``"hard"``: one action or background; ``"several"``: every action that covers enough; ``"shares"``: shares that
+        sum to 1; ``"coverage"``: the share that each covers. All but the first are arrays of
+        `tsmfeat.heads.shares.soft_targets`.
+
+    Examples
+    --------
+    >>> target_kind("focal:2", "hard"), target_kind("focal:2", "overlap"), target_kind("sigmoid", "overlap")
+    ('hard', 'shares', 'coverage')
+    """
+    is_overlap = targets == "overlap"
+    if read_loss(loss).activation == "sigmoid":
+        return "coverage" if is_overlap else "several"
+    return "shares" if is_overlap else "hard"
+
+
+def require_loss_choices(loss: str, background_ratio: float | str, background_weight: float | str, solver: str) -> None:
+    """Check what a user asked of the loss and of the rows it sees.
+
+    Parameters
+    ----------
+    loss, background_ratio, background_weight, solver
         As in `tsmfeat.heads.options.HeadOptions`.
 
     Raises
     ------
     ConfigurationError
-        An unknown choice, a number out of range, or two rules for one thing.
+        An unknown loss, a number out of range, or two rules for one thing.
     """
     kind = read_loss(loss).kind
-    if not _is_number(label_smoothing) or not 0 <= label_smoothing < 1:
-        raise ConfigurationError(
-            f"label_smoothing {label_smoothing!r}: it is a number in [0, 1)", "the default is --label-smoothing 0.0"
-        )
-    if targets not in TARGETS:
-        hint = did_you_mean(str(targets), TARGETS) or f"use for example --targets {TARGETS[0]}"
-        raise ConfigurationError(f"targets {targets!r}: known are {', '.join(TARGETS)}", hint)
     if background_ratio != EVERY_ROW and not (_is_number(background_ratio) and float(background_ratio) > 0):
         raise ConfigurationError(
             f"background_ratio {background_ratio!r}: it is a number above 0, or {EVERY_ROW!r}",
             "use for example --background-ratio 3",
+        )
+    if background_ratio != EVERY_ROW and solver == "lbfgs":
+        raise ConfigurationError(
+            f"background_ratio {background_ratio!r} and solver lbfgs: its iterations all see the same rows",
+            "use --solver sgd, or --background-weight",
         )
     if kind == "class-balanced" and background_weight != 1.0:
         raise ConfigurationError(

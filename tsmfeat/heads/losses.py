@@ -58,6 +58,11 @@ def row_losses(scores: Tensor, targets: Tensor, rule: LossRule) -> Tensor:
     return _cross_entropies(scores, targets, rule.smoothing)
 
 
+def log_probabilities(scores: Tensor, rule: LossRule) -> Tensor:
+    """Return the logarithms of the probabilities that scores stand for under a loss, of the same shape."""
+    return functional.logsigmoid(scores) if rule.activation == "sigmoid" else scores.log_softmax(-1)
+
+
 def _cross_entropies(scores: Tensor, targets: Tensor, smoothing: float) -> Tensor:
     # One run's scores are flattened without moving a number: its bits are those of a plain cross-entropy.
     num_runs = scores.shape[0]

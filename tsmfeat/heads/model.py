@@ -12,6 +12,7 @@ _Floats = npt.NDArray[np.float32]
 
 _BODY = "body."
 _OUTPUTS = ("action_weight", "action_bias", "scene_weight", "scene_bias", "missing")
+ACTIVATIONS = ("softmax", "sigmoid")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +34,14 @@ class HeadParameters:
         ``input_weight`` among them, whose last axis is D.
     missing
         float32 (D,): raw numbers that stand in for a view that an interval lacks; None where no views are joined.
+    activation
+        One of `ACTIVATIONS`, of the actions: ``"softmax"``: one of them or background; ``"sigmoid"``: each by itself.
+        Scenes have a softmax.
 
     Raises
     ------
     CheckpointError
-        The shapes do not fit each other, or only one of the scene's two is given.
+        The shapes do not fit each other, only one of the scene's two is given, or the activation is unknown.
 
     Examples
     --------
@@ -53,6 +57,7 @@ class HeadParameters:
     kind: str = "linear"
     body: Mapping[str, _Floats] = field(default_factory=dict)
     missing: _Floats | None = None
+    activation: str = "softmax"
 
     def __post_init__(self) -> None:
         """Cast to float32 and check the shapes."""
@@ -66,12 +71,17 @@ class HeadParameters:
                 "an input_weight",
                 "",
             )
-        if (self.scene_weight is None) != (self.scene_bias is None):
-            raise CheckpointError("a scene head with only one of weight and bias; it has both or neither", "")
+        if self.activation not in ACTIVATIONS:
+            raise CheckpointError(f"the unknown activation {self.activation!r}; known are {', '.join(ACTIVATIONS)}", "")
         _require_matrix("action", self.action_weight, self.action_bias)
         if self.missing is not None and self.missing.shape != (self.embedding_size,):
             shape = self.missing.shape
             raise CheckpointError(f"{shape} numbers stand in for views of ({self.embedding_size},); one for one", "")
+        self._require_scene()
+
+    def _require_scene(self) -> None:
+        if (self.scene_weight is None) != (self.scene_bias is None):
+            raise CheckpointError("a scene head with only one of weight and bias; it has both or neither", "")
         if self.scene_weight is not None and self.scene_bias is not None:
             _require_matrix("scene", self.scene_weight, self.scene_bias)
             if self.scene_weight.shape[1] != self.action_weight.shape[1]:
@@ -99,7 +109,7 @@ class HeadParameters:
         return outputs | {_BODY + name: values for name, values in self.body.items()}
 
     @staticmethod
-    def from_tensors(kind: str, tensors: Mapping[str, _Floats]) -> "HeadParameters":
+    def from_tensors(kind: str, tensors: Mapping[str, _Floats], activation: str = "softmax") -> "HeadParameters":
         """Build parameters from `tensors`' result.
 
         Raises
@@ -109,7 +119,7 @@ class HeadParameters:
         """
         outputs = {name: values for name, values in tensors.items() if not name.startswith(_BODY)}
         body = {name.removeprefix(_BODY): values for name, values in tensors.items() if name.startswith(_BODY)}
-        return HeadParameters(**outputs, kind=kind, body=body)
+        return HeadParameters(**outputs, kind=kind, body=body, activation=activation)
 
 
 def _require_matrix(task: str, weight: _Floats, bias: _Floats) -> None:

@@ -1,11 +1,10 @@
-"""Stochastic gradient descent of several runs at once: the learning rate, the loss, and the step itself."""
+"""Stochastic gradient descent of several runs at once: the learning rate and the step itself."""
 
 import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from tsmfeat.heads.options import HeadOptions
 
@@ -35,33 +34,6 @@ def learning_rate(options: HeadOptions, epoch: int, share: float = 0.0) -> float
         drops = (10 * epoch >= 5 * options.epochs) + (10 * epoch >= 8 * options.epochs)
         return options.lr * 0.1**drops
     return options.lr
-
-
-def weighted_cross_entropy(scores: Tensor, targets: Tensor, row_weights: Tensor) -> Tensor:
-    """Return the mean cross-entropy of rows, each weighted, of every run; 0 where all weights are 0.
-
-    Parameters
-    ----------
-    scores
-        float32 (R, B, K), before the softmax.
-    targets
-        int64 (B,) in 0..K-1; of a row that weighs 0 any of them.
-    row_weights
-        float32 (B,), 0 or more.
-
-    Returns
-    -------
-    float32 (R,)
-
-    Examples
-    --------
-    >>> weighted_cross_entropy(torch.zeros(1, 2, 4), torch.tensor([1, 0]), torch.tensor([1.0, 0.0])).tolist()
-    [1.3862943649291992]
-    """
-    logs = functional.log_softmax(scores, dim=-1)
-    chosen = targets[None, :, None].expand(len(scores), -1, 1)
-    losses = -logs.gather(-1, chosen).squeeze(-1)
-    return (losses * row_weights).sum(-1) / row_weights.sum().clamp_min(torch.finfo(torch.float32).tiny)
 
 
 def descend(

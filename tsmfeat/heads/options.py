@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
+from tsmfeat.heads.loss_options import EVERY_ROW, LOSSES, TARGETS, LossRule, read_loss, require_loss_choices
 
 HEADS = ("linear", "mlp", "tcn", "conditioned")
 CONTEXT_HEADS: tuple[str, ...] = ("tcn", "conditioned")
@@ -31,6 +32,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "view_dropout": ("in [0, 1)", lambda value: 0 <= value < 1),
     "min_overlap": ("in [0, 1]", lambda value: 0 <= value <= 1),
     "smoothing_loss": ("of 0 or more", lambda value: value >= 0),
+    "label_smoothing": ("in [0, 1)", lambda value: 0 <= value < 1),
 }
 
 _COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "hidden_size": 1, "patience": 0, "num_layers": 1, "rank": 1}
@@ -92,6 +94,18 @@ class HeadOptions:
         Factor of what a ``"tcn"`` pays for changes between neighbours (`tsmfeat.heads.smoothness`), 0 or more.
     rank
         Products r of a ``"conditioned"`` head, beside the embedding itself.
+    loss
+        Of the actions, one of `LOSSES`: ``"cross-entropy"``; ``"class-balanced:BETA"``: rows weigh by the effective
+        number of their class's rows; ``"focal:GAMMA"``: rows that are sure weigh less; ``"sigmoid"``: every action, and
+        background, is a question of its own, so that several actions can happen at once. Scenes keep the cross-entropy.
+    label_smoothing
+        In [0, 1): the share of every action target that is spread evenly over the classes.
+    targets
+        ``"hard"``: the action with the largest overlap, with a sigmoid all that reach `min_overlap`, else background;
+        ``"overlap"``: actions and background by the share of the interval they cover.
+    background_ratio
+        At most so many background rows for each row with an action are drawn for an epoch, each epoch anew;
+        ``"all"``: all of them, every epoch.
 
     Raises
     ------
@@ -131,6 +145,10 @@ class HeadOptions:
     num_layers: int = 6
     smoothing_loss: float = 0.15
     rank: int = 64
+    loss: str = LOSSES[0]
+    label_smoothing: float = 0.0
+    targets: str = TARGETS[0]
+    background_ratio: float | str = EVERY_ROW
 
     def __post_init__(self) -> None:
         """Check the choices, the tasks and the numbers."""
@@ -140,6 +158,7 @@ class HeadOptions:
             ("dropout_unit", DROPOUT_UNITS),
             ("solver", SOLVERS),
             ("device", DEVICES),
+            ("targets", TARGETS),
         ):
             _require_choice(name, getattr(self, name), known)
         object.__setattr__(self, "tasks", _checked_tasks(self.tasks))
@@ -148,11 +167,17 @@ class HeadOptions:
         for name, (rule, allows) in _NUMBERS.items():
             _require_number(name, getattr(self, name), rule, allows)
         _require_background_weight(self.background_weight)
+        require_loss_choices(self.loss, self.background_ratio, self.background_weight, self.solver)
         if self.solver == "lbfgs" and self.head != "linear":
             raise ConfigurationError(
                 f"solver lbfgs and head {self.head!r}: it is for linear heads, whose loss has one minimum",
                 "use --solver sgd",
             )
+
+    @property
+    def rule(self) -> LossRule:
+        """The loss of the actions, read."""
+        return read_loss(self.loss, self.label_smoothing)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as JSON-able values."""

@@ -10,6 +10,7 @@ from tsmfeat.errors import SpecMismatchError
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.options import CONTEXT_HEADS
 from tsmfeat.heads.representation import represent
+from tsmfeat.heads.temperature import apply_activation, log_softmax
 from tsmfeat.heads.views import JoinedViews, fill_missing
 
 _BLOCK_ROWS = 1024
@@ -40,7 +41,7 @@ def predict_probabilities(
     Returns
     -------
     action
-        float32 (N, C + 1): probabilities; background is the last column.
+        float32 (N, C + 1): probabilities; background is the last column. Rows of a sigmoid do not sum to 1.
     scene
         float64 (N, S): log-probabilities; None without a scene head.
 
@@ -56,25 +57,59 @@ def predict_probabilities(
     >>> action.round(3).tolist() == np.float32([[0.5, 0.5], [0.881, 0.119]]).tolist(), scene
     (True, None)
     """
+    count = len(embeddings)
+    action = np.empty((count, weights.num_actions + 1), np.float32)
+    scene = np.empty((count, weights.num_scenes), np.float64)
+    for rows, block in _represent_blocks(weights, embeddings, row_offset, views):
+        action[rows] = apply_activation(block @ weights.action_weight.T + weights.action_bias, weights.activation)
+        if weights.scene_weight is not None and weights.scene_bias is not None:
+            scene[rows] = log_softmax((block @ weights.scene_weight.T + weights.scene_bias).astype(np.float64))
+    return action, scene if weights.num_scenes else None
+
+
+def score_actions(
+    weights: HeadParameters,
+    embeddings: npt.NDArray[Any],
+    row_offset: npt.NDArray[np.int64] | None = None,
+    views: JoinedViews | None = None,
+) -> npt.NDArray[np.float32]:
+    """Return the actions' scores before the activation, float32 (N, C + 1): what a temperature divides.
+
+    Parameters
+    ----------
+    weights, embeddings, row_offset, views
+        As in `predict_probabilities`.
+
+    Examples
+    --------
+    >>> score_actions(HeadParameters(np.float32([[2.0], [0.0]]), np.ones(2)), np.float16([[0.0], [1.0]])).tolist()
+    [[1.0, 1.0], [3.0, 1.0]]
+    """
+    scores = np.empty((len(embeddings), weights.num_actions + 1), np.float32)
+    for rows, block in _represent_blocks(weights, embeddings, row_offset, views):
+        scores[rows] = block @ weights.action_weight.T + weights.action_bias
+    return scores
+
+
+def _represent_blocks(
+    weights: HeadParameters,
+    embeddings: npt.NDArray[Any],
+    row_offset: npt.NDArray[np.int64] | None,
+    views: JoinedViews | None,
+) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+    """Yield what the output layers see, some rows at a time."""
     if embeddings.ndim != 2 or embeddings.shape[1] != weights.embedding_size:
         raise SpecMismatchError(
             f"embeddings of shape {embeddings.shape}; the heads expect (N, {weights.embedding_size})",
             "use the features the heads were fitted on",
         )
-    count = len(embeddings)
-    action = np.empty((count, weights.num_actions + 1), np.float32)
-    scene = np.empty((count, weights.num_scenes), np.float64)
-    for offsets in _cut_blocks(weights.kind, count, row_offset):
+    for offsets in _cut_blocks(weights.kind, len(embeddings), row_offset):
         rows = slice(int(offsets[0]), int(offsets[-1]))
         # Cast first: a float16 matmul on a CPU is some forty times slower.
         block = embeddings[rows].astype(np.float32)
         if views is not None and weights.missing is not None:
             fill_missing(block, views, views.present[rows], weights.missing)
-        block = represent(weights, block, offsets - offsets[0])
-        action[rows] = np.exp(_log_softmax(block @ weights.action_weight.T + weights.action_bias))
-        if weights.scene_weight is not None and weights.scene_bias is not None:
-            scene[rows] = _log_softmax((block @ weights.scene_weight.T + weights.scene_bias).astype(np.float64))
-    return action, scene if weights.num_scenes else None
+        yield rows, represent(weights, block, offsets - offsets[0])
 
 
 def _cut_blocks(kind: str, count: int, row_offset: npt.NDArray[np.int64] | None) -> Iterator[npt.NDArray[np.int64]]:
@@ -90,11 +125,6 @@ def _cut_blocks(kind: str, count: int, row_offset: npt.NDArray[np.int64] | None)
         end = max(int(np.searchsorted(offsets, offsets[place] + _BLOCK_ROWS, side="right")) - 1, place + 1)
         yield offsets[place : end + 1]
         place = end
-
-
-def _log_softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def pool_scenes(scene_log_probs: npt.NDArray[np.float64], row_offset: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -124,5 +154,5 @@ def pool_scenes(scene_log_probs: npt.NDArray[np.float64], row_offset: npt.ArrayL
     if some.any():
         # Videos without rows own nothing between their neighbours, so leaving them out moves no border.
         sums = np.add.reduceat(scene_log_probs, offsets[:-1][some], axis=0)
-        pooled[some] = np.exp(_log_softmax(sums / count[some, None]))
+        pooled[some] = np.exp(log_softmax(sums / count[some, None]))
     return pooled

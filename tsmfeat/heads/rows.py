@@ -1,6 +1,7 @@
 """The rows heads are fitted on, and what each of them weighs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ class TrainingRows:
         neighbouring intervals need it.
     views
         Which of several joined views each row of the table has; None for one view.
+    soft
+        float32 (N, C + 1) by name: targets that are no single class, as of `tsmfeat.heads.shares.soft_targets`; needed
+        by the losses that ask for them.
 
     Raises
     ------
@@ -54,6 +58,7 @@ class TrainingRows:
     num_scenes: int
     row_offset: npt.NDArray[np.int64] | None = None
     views: JoinedViews | None = None
+    soft: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check shapes, rows and targets."""
@@ -86,6 +91,29 @@ class TrainingRows:
     def action_targets(self) -> npt.NDArray[np.int64]:
         """Return the action targets of the rows to fit on, int64 (K,)."""
         return self.action[self.rows].astype(np.int64)
+
+    def soft_targets(self, kind: str) -> npt.NDArray[np.float32]:
+        """Return the targets of a kind of the rows to fit on, float32 (K, C + 1).
+
+        Raises
+        ------
+        InputError
+            There are none, they have another shape, or a row to fit on has none.
+        """
+        if kind not in self.soft:
+            known = ", ".join(self.soft) or "none"
+            raise InputError(f"targets of the kind {kind!r} are asked for; the rows come with {known}", "")
+        if self.soft[kind].shape != (len(self.features), self.num_actions + 1):
+            expected = (len(self.features), self.num_actions + 1)
+            raise InputError(f"{kind} targets of shape {self.soft[kind].shape}; expected {expected}", "")
+        found = self.soft[kind][self.rows]
+        bad = ~((found >= 0) & (found <= 1)).all(axis=1)
+        if bad.any():
+            raise InputError(
+                f"row {self.rows[np.argmax(bad)]} has {kind} targets outside [0, 1]; training rows have shares",
+                "fit on rows of annotated videos",
+            )
+        return np.ascontiguousarray(found, np.float32)
 
     def scene_targets(self) -> npt.NDArray[np.int64]:
         """Return the scene targets of the rows to fit on, int64 (K,)."""

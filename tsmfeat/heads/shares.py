@@ -1,6 +1,6 @@
 """Annotations become targets of several actions at once, or of shares of an interval."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -117,6 +117,41 @@ def multi_hot_targets(
     targets[found.row[enough], found.label[enough]] = 1.0
     targets[found.row[enough], -1] = 0.0
     return targets
+
+
+def soft_targets(
+    kinds: Iterable[str],
+    annotations: Annotations,
+    video_ids: Sequence[str],
+    row_offset: npt.ArrayLike,
+    step_seconds: float,
+    min_overlap: float,
+) -> dict[str, _Shares]:
+    """Return the targets that some losses ask for, by the names of `tsmfeat.heads.loss_options.target_kind`.
+
+    Parameters
+    ----------
+    kinds
+        ``"several"``: `multi_hot_targets`; ``"shares"``: `share_targets`; ``"coverage"``: `coverage_targets`. Others
+        are passed over: ``"hard"`` ones are no shares.
+    annotations, video_ids, row_offset, step_seconds, min_overlap
+        As in `multi_hot_targets`.
+
+    Returns
+    -------
+    dict
+        float32 (N, C + 1) each: four bytes an interval and class, beside the features.
+    """
+    made: dict[str, _Shares] = {}
+    for kind in sorted(set(kinds)):
+        match kind:
+            case "several":
+                made[kind] = multi_hot_targets(annotations, video_ids, row_offset, step_seconds, min_overlap)
+            case "shares":
+                made[kind] = share_targets(annotations, video_ids, row_offset, step_seconds)
+            case "coverage":
+                made[kind] = coverage_targets(annotations, video_ids, row_offset, step_seconds)
+    return made
 
 
 def _blank(annotations: Annotations, video_ids: Sequence[str], row_offset: npt.ArrayLike) -> _Shares:

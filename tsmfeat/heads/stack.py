@@ -10,13 +10,14 @@ from torch import Tensor
 
 from tsmfeat.heads.adaptive_descent import AdaptiveDescent, begin_descent, descend_adaptively
 from tsmfeat.heads.bodies import BatchVideos, fold_body, initial_body, make_dropper, represent, representation_size
+from tsmfeat.heads.losses import log_probabilities
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.optimization import descend, learning_rate
 from tsmfeat.heads.options import DEEP_HEADS, HeadOptions
 from tsmfeat.heads.rows import TrainingRows
 from tsmfeat.heads.smoothness import smoothing_loss
 from tsmfeat.heads.standardization import Standardization, fold
-from tsmfeat.heads.tasks import HeadTask, build_tasks, task_losses, task_scores
+from tsmfeat.heads.tasks import HeadTask, build_tasks, move_task, task_losses, task_scores
 from tsmfeat.values.progress import Progress
 
 
@@ -76,8 +77,7 @@ def build_stack(
     drawn = initial_body(options[0], size)
     body = {name: torch.from_numpy(np.stack([values] * len(options))).to(device) for name, values in drawn.items()}
     tasks = tuple(
-        HeadTask(task.name, *(tensor.to(device) for tensor in list(vars(task).values())[1:]))
-        for task in build_tasks(data, options, representation_size(options[0], size), progress)
+        move_task(task, device) for task in build_tasks(data, options, representation_size(options[0], size), progress)
     )
     decay = torch.tensor([one.weight_decay for one in options], device=device)
     names = [*body, *(name for _ in tasks for name in ("weight", "bias"))]
@@ -138,7 +138,7 @@ def _roughness(stack: RunStack, representation: Tensor, videos: BatchVideos) -> 
     factors = torch.tensor([one.smoothing_loss for one in stack.options], device=representation.device)
     if not factors.any():
         return factors.sum()
-    logs = torch.log_softmax(task_scores(stack.tasks[0], representation), dim=2)
+    logs = log_probabilities(task_scores(stack.tasks[0], representation), stack.options[0].rule)
     return (factors * smoothing_loss(logs, videos)).sum()
 
 
@@ -158,7 +158,8 @@ def _fold_run(stack: RunStack, run: int, standardization: Standardization) -> He
     body = {name: _numpy(values, run) for name, values in stack.body.items()}
     folded = fold_body(kind, body, standardization)
     scene = arrays.get("scene_weight"), arrays.get("scene_bias")
-    return HeadParameters(arrays["action_weight"], arrays["action_bias"], *scene, kind, folded)
+    activation = stack.options[run].rule.activation
+    return HeadParameters(arrays["action_weight"], arrays["action_bias"], *scene, kind, folded, activation=activation)
 
 
 def _numpy(tensor: Tensor, run: int) -> npt.NDArray[np.float32]:

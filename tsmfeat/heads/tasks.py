@@ -1,21 +1,24 @@
 """The tasks of runs that are trained together: output layers, targets and loss of each, in torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsmfeat.heads.class_balance import weigh_classes, weigh_rows
+from tsmfeat.heads.loss_options import LossRule, target_kind
+from tsmfeat.heads.losses import batch_loss
 from tsmfeat.heads.mlp_torch import project
-from tsmfeat.heads.optimization import weighted_cross_entropy
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.randomness import random_bits
-from tsmfeat.heads.rows import TrainingRows, class_weights
+from tsmfeat.heads.rows import TrainingRows
 from tsmfeat.values.annotations import NO_SCENE
 from tsmfeat.values.progress import Progress
 
+_PAPER = LossRule("cross-entropy")
 _INITIAL_DEVIATION = 0.001  # official TSM's new_fc
 
 
@@ -30,11 +33,13 @@ class HeadTask:
     weight, bias
         float32 (R, K, H) and (R, K): the output layers, on standardised inputs or on a body's hidden units.
     targets
-        int64 (N,): class of each training row; 0 where unknown.
+        int64 (N,): class of each training row, 0 where unknown; or float32 (N, K): the shares of all classes.
     row_weights
         float32 (N,): weight of each training row in the loss; 0 where the class is unknown.
     factors
         float32 (R,): of this task in the sum of losses.
+    rule
+        The loss of a row.
     """
 
     name: str
@@ -43,6 +48,7 @@ class HeadTask:
     targets: Tensor
     row_weights: Tensor
     factors: Tensor
+    rule: LossRule = _PAPER
 
 
 def build_tasks(
@@ -51,7 +57,8 @@ def build_tasks(
     """Return the tasks to fit: action, and scene where it is asked for and some training row has one.
 
     Each draws its initial weights from a stream of its own (normal; deviation 0.001 on embeddings, as much as keeps
-    the scale on hidden units; biases 0).
+    the scale on hidden units; biases 0, under a sigmoid the log-odds of each class's share of the rows: most answers
+    are no).
 
     Parameters
     ----------
@@ -68,8 +75,11 @@ def build_tasks(
     actions = data.action_targets()
     if (actions == data.num_actions).all():
         progress.warn("no training interval has an action: the heads will call everything background")
-    weights = class_weights(actions, data.num_actions, one.background_weight)
-    action = _build_task("action", (data.num_actions + 1, size), actions, weights[actions], options)
+    kind = target_kind(one.loss, one.targets)
+    soft = None if kind == "hard" else data.soft_targets(kind)
+    row_weights = weigh_rows(actions, soft, weigh_classes(actions, data.num_actions, one))
+    targets = actions if soft is None else soft
+    action = _build_task("action", (data.num_actions + 1, size), targets, row_weights, options)
     if "scene" not in one.tasks:
         return (action,)
     if not data.knows_scenes():
@@ -83,21 +93,46 @@ def build_tasks(
 def _build_task(
     name: str,
     shape: tuple[int, int],
-    targets: npt.NDArray[np.int64],
+    targets: npt.NDArray[np.int64] | npt.NDArray[np.float32],
     row_weights: npt.NDArray[np.float64],
     options: Sequence[HeadOptions],
 ) -> HeadTask:
     drawn = np.random.Generator(random_bits(options[0].seed, name)).standard_normal(shape, np.float32)
     deviation = _INITIAL_DEVIATION if options[0].head == "linear" else shape[1] ** -0.5
     runs = len(options)
+    rule = options[0].rule if name == "action" else _PAPER
     factors = [one.scene_weight if name == "scene" else 1.0 for one in options]
     return HeadTask(
         name,
         torch.from_numpy(np.repeat(drawn[None] * np.float32(deviation), runs, axis=0)),
-        torch.zeros(runs, shape[0]),
+        torch.from_numpy(np.repeat(_initial_bias(rule, targets, shape[0])[None], runs, axis=0)),
         torch.from_numpy(targets),
         torch.from_numpy(row_weights.astype(np.float32)),
         torch.tensor(factors, dtype=torch.float32),
+        rule,
+    )
+
+
+def _initial_bias(
+    rule: LossRule, targets: npt.NDArray[np.int64] | npt.NDArray[np.float32], num_classes: int
+) -> npt.NDArray[np.float32]:
+    """Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, section 4.1: begin with how rare a yes is."""
+    if rule.kind != "sigmoid" or targets.ndim == 1:
+        return np.zeros(num_classes, np.float32)
+    # Half a yes more, and half a no: of a class without rows the logarithm is finite.
+    yes = targets.sum(axis=0, dtype=np.float64) + 0.5
+    return np.asarray(np.log(yes / (len(targets) + 1.0 - yes)), np.float32)
+
+
+def move_task(task: HeadTask, device: torch.device) -> HeadTask:
+    """Return a task whose tensors are on a device."""
+    return replace(
+        task,
+        weight=task.weight.to(device),
+        bias=task.bias.to(device),
+        targets=task.targets.to(device),
+        row_weights=task.row_weights.to(device),
+        factors=task.factors.to(device),
     )
 
 
@@ -117,9 +152,9 @@ def task_losses(task: HeadTask, representation: Tensor, places: Tensor) -> Tenso
         int64 (B,): which training rows they are.
     """
     scores = task_scores(task, representation)
-    return weighted_cross_entropy(scores, task.targets[places], task.row_weights[places])
+    return batch_loss(scores, task.targets[places], task.row_weights[places], task.rule)
 
 
 def task_scores(task: HeadTask, representation: Tensor) -> Tensor:
-    """Return a task's scores of one batch in every run, float32 (R, B, K), before the softmax."""
+    """Return a task's scores of one batch in every run, float32 (R, B, K), before the activation."""
     return project(task.weight, task.bias, representation)

@@ -107,6 +107,30 @@ def apply_sigmoid(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(np.where(scores >= 0, 1.0, small) / (1.0 + small), scores.dtype)
 
 
+def apply_activation(scores: npt.NDArray[Any], activation: str) -> npt.NDArray[Any]:
+    """Return probabilities, in the scores' own float type.
+
+    Parameters
+    ----------
+    scores
+        (N, K).
+    activation
+        ``"softmax"`` or ``"sigmoid"``.
+
+    Examples
+    --------
+    >>> apply_activation(np.zeros((1, 4)), "softmax").tolist(), apply_activation(np.zeros((1, 2)), "sigmoid").tolist()
+    ([[0.25, 0.25, 0.25, 0.25]], [[0.5, 0.5]])
+    """
+    return apply_sigmoid(scores) if activation == "sigmoid" else np.exp(log_softmax(scores))
+
+
+def log_softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the logarithm of the softmax of each row."""
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
 def log_loss(scores: npt.NDArray[Any], targets: npt.NDArray[Any], activation: str = "softmax") -> float:
     """Return the mean log-loss of rows of scores; with ``"sigmoid"`` that of all classes added.
 
@@ -125,9 +149,7 @@ def log_loss(scores: npt.NDArray[Any], targets: npt.NDArray[Any], activation: st
         # log(1 + exp(z)) - y z, without the exponential of anything large.
         rows = np.logaddexp(0.0, values) - wanted * values
         return float(rows.sum(axis=1).mean())
-    highest = values.max(axis=1, keepdims=True)
-    logarithms = values - highest - np.log(np.exp(values - highest).sum(axis=1, keepdims=True))
-    return float(-(wanted * logarithms).sum(axis=1).mean())
+    return float(-(wanted * log_softmax(values)).sum(axis=1).mean())
 
 
 def divide_by_temperature(weights: HeadParameters, temperature: float) -> HeadParameters:

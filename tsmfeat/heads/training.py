@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
+from tsmfeat.heads.class_balance import weigh_classes
 from tsmfeat.heads.epochs import RunningFit, iterate_epochs, prepare_fit, used_dropout
 from tsmfeat.heads.grouping import group_runs
 from tsmfeat.heads.leaders import LeaderBoard
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.optimization import learning_rate
 from tsmfeat.heads.options import HeadOptions
-from tsmfeat.heads.rows import TrainingRows, class_weights
+from tsmfeat.heads.rows import TrainingRows
 from tsmfeat.heads.selection import Selection
 from tsmfeat.heads.stack import fold_stack
 from tsmfeat.heads.standardization import Standardization, measure_joined, no_standardization
@@ -195,13 +196,14 @@ def _finish(
         raise ConfigurationError(f"{options.epochs} epochs; a fit has one at least", "use --epochs 50")
     record = {
         "num_rows": len(data.rows),
+        "num_epoch_rows": fit.num_epoch_rows,
         "num_frames": num_frames,
         "tasks": [task.name for task in fit.stack.tasks],
         "num_parameters": sum(values.size for values in selection.chosen.tensors().values()),
         "dropout": options.dropout,
         "dropout_unit": options.dropout_unit,
         "dropout_used": 0.0 if options.solver == "lbfgs" else used_dropout(options, num_frames),
-        "class_weights": class_weights(data.action_targets(), data.num_actions, options.background_weight).tolist(),
+        "class_weights": weigh_classes(data.action_targets(), data.num_actions, options).tolist(),
         "view_dropout": options.view_dropout,
         "epochs": selection.history,
         "best_epoch": selection.best + 1,

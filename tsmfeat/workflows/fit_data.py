@@ -1,6 +1,6 @@
 """What heads are fitted on and selected by: gathered features, targets, and the judge of the validation videos."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tsmfeat.heads.loss_options import target_kind
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.rows import TrainingRows
+from tsmfeat.heads.shares import soft_targets
 from tsmfeat.heads.targets import interval_targets, scene_targets
 from tsmfeat.heads.training import FittedHeads, train_heads
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
@@ -128,7 +130,11 @@ def without_pseudo_labels(data: FitData) -> FitData:
 
 
 def make_training_rows(
-    truth: Annotations, features: GatheredFeatures, min_overlap: float, keep: Sequence[int] | None = None
+    truth: Annotations,
+    features: GatheredFeatures,
+    min_overlap: float,
+    keep: Sequence[int] | None = None,
+    kinds: Iterable[str] = (),
 ) -> TrainingRows:
     """Return the rows of some features with their targets.
 
@@ -142,6 +148,8 @@ def make_training_rows(
         As in `HeadOptions`.
     keep
         The videos fitted on, by their place; None: all.
+    kinds
+        Of the soft targets that losses ask for (`tsmfeat.heads.loss_options.target_kind`).
     """
     action = interval_targets(truth, features.video_ids, features.row_offset, features.step_seconds, min_overlap)
     scene = scene_targets(truth, features.video_ids, features.row_offset)
@@ -151,7 +159,9 @@ def make_training_rows(
         is_kept[list(keep)] = True
         rows = rows[np.repeat(is_kept, np.diff(features.row_offset))]
     sizes = len(truth.vocabulary), len(truth.scene_vocabulary)
-    return TrainingRows(features.embeddings, rows, action, scene, *sizes, features.row_offset, features.views)
+    place = features.video_ids, features.row_offset, features.step_seconds
+    soft = soft_targets(kinds, truth, *place, min_overlap)
+    return TrainingRows(features.embeddings, rows, action, scene, *sizes, features.row_offset, features.views, soft)
 
 
 def train_runs(
@@ -181,7 +191,8 @@ def train_runs(
     fitted: dict[int, FittedHeads] = {}
     for min_overlap in dict.fromkeys(run.min_overlap for run in runs):
         places = [place for place, run in enumerate(runs) if run.min_overlap == min_overlap]
-        rows = make_training_rows(data.truth, data.training, min_overlap, keep)
+        kinds = {target_kind(runs[place].loss, runs[place].targets) for place in places}
+        rows = make_training_rows(data.truth, data.training, min_overlap, keep, kinds)
         found = train_heads(rows, [runs[place] for place in places], num_frames, validate, progress)
         fitted |= dict(zip(places, found, strict=True))
     return [fitted[place] for place in range(len(runs))]
