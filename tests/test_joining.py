@@ -82,6 +82,14 @@ def test_the_longest_view_sets_the_duration_and_a_video_of_one_view_keeps_its_ow
     assert joined.embeddings.tolist() == [[1, 7, 8], [2, 0, 0], [3, 0, 0]]
 
 
+def test_a_video_that_no_view_shows_is_refused(stores):
+    parts = [gathered({"a": [[1.0]]}, 1), gathered({"b": [[1.0]]}, 1)]
+    with pytest.raises(InputError, match="'c': no view of it"):
+        join_features(parts, ["a", "c"])
+    with open_features(stores / "panoramic") as store, pytest.raises(InputError, match="'c'"):
+        gather_joined((store,), ["a", "c"])
+
+
 @pytest.mark.parametrize("present", [np.ones((3, 3), np.bool_), np.ones(3, np.bool_), np.ones((3, 2))])
 def test_presence_of_another_shape_is_refused(present):
     with pytest.raises(InputError, match="expected bool"):

@@ -247,6 +247,17 @@ def test_from_stores_to_scores_by_command(task, tmp_path):
     assert "--views" in done.output
 
 
+def test_folds_and_sweeps_take_joined_views(task, tmp_path):
+    heads = replace(HEADS, epochs=2)
+    options = FitOptions(heads, views=VIEWS, num_folds=2, save_oof=str(tmp_path / "oof"), sweep="view-dropout=0,0.3")
+    report = fit_heads([task / "panoramic", task / "front"], task / "gt.json", tmp_path / "heads", options)
+    assert report.num_runs == 2
+    (scores,) = (tmp_path / "oof").glob("*.scores")
+    assert specs_in(read_with_header(scores)[1]) == (FRONT, PANORAMIC)
+    with pytest.raises(ConfigurationError, match=r"view_dropout 0\.3 masks"):
+        FitOptions(heads, sweep="view-dropout=0,0.3")
+
+
 def test_a_folder_with_a_file_a_view_is_enough(task, tmp_path):
     for number, path in enumerate(stores(task)):
         with open_features(path) as store:

@@ -66,9 +66,9 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         """Check the numbers, and that everything can be carried out together."""
-        self._check_views()
         if self.num_seeds < 1:
             raise ConfigurationError(f"{self.num_seeds} seeds; a setting has one at least", "use --num-seeds 1")
+        self._check_views()
         if self.num_folds < 0 or self.num_folds == 1:
             raise ConfigurationError(f"{self.num_folds} folds; there are none, or two at least", "use --folds 5")
         if not self.num_folds and (self.group or self.save_oof):
@@ -84,10 +84,10 @@ class FitOptions:
             )
 
     def _check_views(self) -> None:
-        if self.heads.view_dropout and len(self.views) < 2:
+        highest = max(run.view_dropout for run in self.runs())
+        if highest and len(self.views) < 2:
             raise ConfigurationError(
-                f"view_dropout {self.heads.view_dropout:g} masks one of several views, and "
-                f"{len(self.views) or 'none'} is named",
+                f"view_dropout {highest:g} masks one of several views, and {len(self.views) or 'none'} is named",
                 "add for example --views panoramic,front_view",
             )
 

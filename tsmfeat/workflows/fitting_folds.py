@@ -231,7 +231,7 @@ def _save_out_of_fold(
             "options": runs[run].to_dict(),
             "split": data.split.described,
         }
-        write_interval_scores(score_held_out(data, fitted, run), path, data.spec, record)
+        write_interval_scores(score_held_out(data, fitted, run), path, data.specs, record)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerows([("video_id", "fold"), *((name, fitted.fold_of[name]) for name in data.annotated)])

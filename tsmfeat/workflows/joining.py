@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tsmfeat.errors import InputError
 from tsmfeat.heads.views import JoinedViews
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.inference import GatheredFeatures, gather_features
@@ -23,7 +24,14 @@ def gather_joined(stores: "Sequence[FeatureStore]", video_ids: Sequence[str]) ->
         One a view, of one step.
     video_ids
         Each is in one of the stores at least.
+
+    Raises
+    ------
+    InputError
+        A video is in none of the stores.
     """
+    if len(stores) == 1:
+        return gather_features(stores[0], video_ids)
     parts = [gather_features(store, [name for name in video_ids if name in store]) for store in stores]
     return join_features(parts, video_ids)
 
@@ -45,6 +53,11 @@ def join_features(parts: Sequence[GatheredFeatures], video_ids: Sequence[str]) -
         view's end, and those of a view that is not there, are 0 and told by `GatheredFeatures.views`. One part alone
         is taken as it is.
 
+    Raises
+    ------
+    InputError
+        A video is in none of the parts.
+
     Examples
     --------
     >>> def gathered(count, value):
@@ -57,6 +70,9 @@ def join_features(parts: Sequence[GatheredFeatures], video_ids: Sequence[str]) -
     if len(parts) == 1:
         return parts[0]
     places = [{name: place for place, name in enumerate(part.video_ids)} for part in parts]
+    for name in video_ids:
+        if not any(name in place for place in places):
+            raise InputError(f"video {name!r}: no view of it is stored; one at least is joined", "extract it")
     counts, durations = np.zeros(len(video_ids), np.int64), np.zeros(len(video_ids))
     for part, place in zip(parts, places, strict=True):
         here = [number for number, name in enumerate(video_ids) if name in place]
