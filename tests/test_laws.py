@@ -392,6 +392,7 @@ ALWAYS_DEFAULT = {
     },
     # L-BFGS is for linear heads; folds need neither a validation subset nor patience.
     "fit-heads": {
+        "scene_prior",  # needs scenes, and the tasks are others: test_scene_priors
         "heads.solver",
         "heads.patience",
         "validation_subset",

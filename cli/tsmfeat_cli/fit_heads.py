@@ -132,6 +132,9 @@ def command(
     background_ratio: Annotated[
         str, typer.Option("--background-ratio", help=f"Background rows an epoch for each other row, or {EVERY_ROW}.")
     ] = str(HeadOptions.background_ratio),
+    scene_prior: Annotated[
+        str, typer.Option("--scene-prior", help="on or off: predicted scenes weigh actions, as strongly as pays.")
+    ] = switch_word(FitOptions.scene_prior),
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
     record: Record = AUTO,
     as_json: Json = False,
@@ -187,6 +190,7 @@ def command(
         pseudo,
         pseudo_min_score,
         named,
+        parse_switch(scene_prior, "--scene-prior"),
     )
     from tsmfeat.workflows.fitting import fit_heads
     from tsmfeat.workflows.run_records import fit_parts

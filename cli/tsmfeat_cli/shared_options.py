@@ -7,7 +7,7 @@ import typer
 from tsmfeat.errors import ConfigurationError, did_you_mean
 from tsmfeat.fusion.options import FUSIONS, MISSING, UNIONS
 from tsmfeat.localization.options import LOCALIZE, SEGMENT_SCORES, SMOOTHINGS, TAILS
-from tsmfeat.priors.options import AUTO, SCENES
+from tsmfeat.priors.options import AUTO, NONE, SCENES
 from tsmfeat.workflows.score_options import OUTSIDE, WEIGHTINGS
 from tsmfeat_cli.common import parse_numbers
 
@@ -158,7 +158,8 @@ VideoPrior = Annotated[
     str,
     typer.Option(
         "--video-prior",
-        help=f"FILE of scores per video (JSON, video_id,label,score), or {SCENES}: what is known of whole videos.",
+        help=f"What is known of whole videos: FILE of scores (JSON, video_id,label,score), {SCENES}, or {NONE}. "
+        "Default: as recorded by heads that were fitted with --scene-prior on.",
         rich_help_panel=PRIOR_PANEL,
     ),
 ]

@@ -7,6 +7,8 @@ from tsmfeat.errors import ConfigurationError
 
 SCENES = "scenes"
 """The prior that follows from the predicted scene of a video and the actions of each scene in training."""
+NONE = "none"
+"""No prior, not even the one that heads were given when they were fitted."""
 AUTO = "auto"
 """The strength that serves best on annotated videos, chosen on other folds than it is used on."""
 
@@ -18,7 +20,8 @@ class PriorOptions:
     Parameters
     ----------
     video_prior
-        A file of scores per video (`tsmfeat.formats.video_scores`), or ``"scenes"``; empty: no prior.
+        A file of scores per video (`tsmfeat.formats.video_scores`), or ``"scenes"``; empty: the one from scenes that
+        heads may have recorded when they were fitted, with its own strength; ``"none"``: not even that.
     gamma
         The exponent: 0 for none, 1 as strong as the intervals' own word; or ``"auto"``.
     prior_annotations
@@ -37,8 +40,8 @@ class PriorOptions:
 
     Examples
     --------
-    >>> PriorOptions("scenes", 0.5).asked
-    True
+    >>> PriorOptions("scenes", 0.5).asked, PriorOptions().asked, PriorOptions("none").asked
+    (True, False, False)
     """
 
     video_prior: str = ""
@@ -65,8 +68,8 @@ class PriorOptions:
 
     @property
     def asked(self) -> bool:
-        """Whether there is a prior at all."""
-        return bool(self.video_prior)
+        """Whether a prior is named; what heads recorded is none that was asked for."""
+        return self.video_prior not in ("", NONE)
 
     @property
     def fixed_gamma(self) -> float:

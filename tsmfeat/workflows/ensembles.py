@@ -1,5 +1,6 @@
 """What is scored or fused: heads on the stores of their own specs, and prediction files, each with its weight."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -139,6 +140,24 @@ def recorded_counts(path: str, checkpoints: Checkpoints) -> ActionCounts | None:
         raise InputError(
             f"{path}: {error.message}", "name annotations instead: --prior-annotations gt.json, or fit the heads again"
         ) from error
+
+
+def recorded_gamma(path: str, checkpoints: Checkpoints) -> float:
+    """Return the strength of the prior from scenes that was chosen when a source's heads were fitted; 0: none was.
+
+    Raises
+    ------
+    InputError
+        The record is damaged.
+    """
+    prior = _record_of(path, checkpoints).get("scene_prior")
+    try:
+        gamma = 0.0 if prior is None else float(prior["gamma"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: a scene prior without a strength ({error!r})", "fit the heads again") from error
+    if not 0 <= gamma < math.inf:
+        raise InputError(f"{path}: a scene prior of strength {gamma}; it is 0 or more", "fit the heads again")
+    return gamma
 
 
 def recorded_split(path: str, checkpoints: Checkpoints) -> str:

@@ -9,6 +9,7 @@ from tsmfeat.errors import ConfigurationError
 from tsmfeat.heads.grouping import varied_options
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.training import FittedHeads
+from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.fit_data import FitData, Judged, make_judge, train_runs
 from tsmfeat.workflows.sweeps import SettingScore, SweptRun, rank_settings
@@ -32,6 +33,9 @@ class ChosenHeads:
         How the folds were made and what each scored; empty without folds.
     oof
         Files of out-of-fold scores.
+    held_out, fold_of
+        With folds, where a scene prior is to be chosen: the out-of-fold interval scores of the run that is kept, and
+        the fold of each video.
     """
 
     fitted: FittedHeads
@@ -41,6 +45,8 @@ class ChosenHeads:
     ranking: tuple[SettingScore, ...]
     folds: Mapping[str, Any] = field(default_factory=dict)
     oof: tuple[str, ...] = ()
+    held_out: IntervalScores | None = None
+    fold_of: Mapping[str, int] = field(default_factory=dict)
 
 
 def choose_by_validation(data: FitData, runs: Sequence[HeadOptions], progress: Progress) -> ChosenHeads:

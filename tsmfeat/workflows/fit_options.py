@@ -39,6 +39,9 @@ class FitOptions:
         The least score of a segment taken for truth.
     views
         Names of views that are joined, each with a store of its own; empty: the features are one store.
+    scene_prior
+        Whether the scenes that the heads see weigh their actions, as strongly as pays on the validation videos or out
+        of fold (`tsmfeat.workflows.scene_priors`).
 
     Raises
     ------
@@ -63,9 +66,11 @@ class FitOptions:
     pseudo: str = ""
     pseudo_min_score: float = 0.5
     views: tuple[str, ...] = ()
+    scene_prior: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers, and that everything can be carried out together."""
+        self._check_scenes()
         if self.num_seeds < 1:
             raise ConfigurationError(f"{self.num_seeds} seeds; a setting has one at least", "use --num-seeds 1")
         self._check_views()
@@ -89,6 +94,13 @@ class FitOptions:
             raise ConfigurationError(
                 f"view_dropout {highest:g} masks one of several views, and {len(self.views) or 'none'} is named",
                 "add for example --views panoramic,front_view",
+            )
+
+    def _check_scenes(self) -> None:
+        if self.scene_prior and "scene" not in self.heads.tasks:
+            raise ConfigurationError(
+                "a scene prior and heads that learn no scenes; it weighs actions by the scene",
+                "use --tasks action,scene",
             )
 
     def runs(self) -> list[HeadOptions]:

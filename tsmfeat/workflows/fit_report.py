@@ -44,6 +44,8 @@ class FitReport:
         Files of out-of-fold scores.
     pseudo
         Final scores ``without`` and ``with`` pseudo-labels, on videos untouched by them; empty where there are none.
+    scene_prior
+        As `tsmfeat.workflows.scene_priors.choose_scene_prior` returns it; None where none is wanted or possible.
     """
 
     out: str
@@ -60,6 +62,7 @@ class FitReport:
     folds: Mapping[str, Any] = field(default_factory=dict)
     oof: tuple[str, ...] = ()
     pseudo: Mapping[str, Any] = field(default_factory=dict)
+    scene_prior: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat fit-heads --json``."""

@@ -18,6 +18,7 @@ from tsmfeat.workflows.fit_data import FitData, load_fit_data, without_pseudo_la
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fit_report import FitReport, make_record
 from tsmfeat.workflows.fitting_folds import choose_by_folds, deal_folds
+from tsmfeat.workflows.scene_priors import weigh_by_scenes
 from tsmfeat.workflows.splits import held_out_subset, select_videos
 from tsmfeat.workflows.sweeps import sweep_table
 
@@ -68,6 +69,7 @@ def fit_heads(
     pseudo = _compare_pseudo(data, chosen, annotations, options, progress)
     record = make_record(data, chosen, options, Path(annotations), pseudo)
     record["counts"] = count_actions(select_videos(data.truth, data.training.video_ids)).to_dict()
+    record["scene_prior"] = prior = weigh_by_scenes(data, chosen, progress) if options.scene_prior else None
     weights = chosen.fitted.weights
     scenes = truth.scene_vocabulary if weights.scene_weight is not None else _NO_NAMES
     checkpoint = HeadsCheckpoint(
@@ -92,6 +94,7 @@ def fit_heads(
         chosen.folds,
         chosen.oof,
         pseudo,
+        prior,
     )
 
 

@@ -177,7 +177,18 @@ def choose_by_folds(
         "seeds": [swept[place].final_score for place in sorted(ranking[0].places)],
     }
     saved = _save_out_of_fold(data, fitted, sorted(ranking[0].places), runs, options) if options.save_oof else ()
-    return ChosenHeads(final, runs[best], judged[best], tuple(swept), tuple(ranking), _with_spread(record), saved)
+    held_out = score_held_out(data, fitted, best) if options.scene_prior else None
+    return ChosenHeads(
+        final,
+        runs[best],
+        judged[best],
+        tuple(swept),
+        tuple(ranking),
+        _with_spread(record),
+        saved,
+        held_out,
+        fitted.fold_of,
+    )
 
 
 def _score_folds(found: Predictions, truth: Annotations, fitted: CrossFit) -> list[float | None]:

@@ -58,5 +58,6 @@ def save_interval_scores(scores: IntervalScores, out: str, checkpoint: HeadsChec
         "validation": checkpoint.record.get("validation"),
         "split": checkpoint.record.get("split"),
         "counts": checkpoint.record.get("counts"),
+        "scene_prior": checkpoint.record.get("scene_prior"),
     }
     write_interval_scores(scores, out, checkpoint.specs, record)

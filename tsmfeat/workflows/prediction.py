@@ -29,6 +29,7 @@ from tsmfeat.workflows.prediction_files import (
     require_prediction_output,
     write_prediction_file,
 )
+from tsmfeat.workflows.recorded_priors import lay_recorded_prior
 from tsmfeat.workflows.transitions import localize_with_transitions, read_transitions
 from tsmfeat.workflows.video_priors import GivenPrior, match_prior, read_prior, require_scene_prior
 
@@ -211,6 +212,7 @@ def _run_heads(heads: _HeadsUsed, opened: OpenedFeatures, options: PredictOption
         scores = score_stored_videos(checkpoint, stores_of[path], video_ids, progress)
         if options.scores_out:
             save_interval_scores(scores, options.scores_out[place], checkpoint, path)
+        scores = lay_recorded_prior(scores, path, heads.checkpoints, options.prior, progress)
         if heads.prior is not None:
             prior = match_prior(heads.prior, scores, recorded_counts(path, heads.checkpoints), path, progress)
             scores = tilt_intervals(scores, prior, float(options.prior.gamma))

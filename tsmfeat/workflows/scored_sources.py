@@ -15,11 +15,13 @@ from tsmfeat.formats.reading import read_predictions
 from tsmfeat.heads.checkpoint import HeadsCheckpoint
 from tsmfeat.metrics.protocols import protocol_named
 from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.agreement import check_classes
 from tsmfeat.workflows.blocked_videos import keep_evaluated, leave_out_predicted
 from tsmfeat.workflows.ensembles import Checkpoints, match_stores, recorded_counts, score_stored_videos
 from tsmfeat.workflows.interval_files import read_wanted_scores
+from tsmfeat.workflows.recorded_priors import lay_recorded_prior
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.units import require_unit
 from tsmfeat.workflows.video_priors import GivenPrior, Source, match_prior
@@ -54,6 +56,8 @@ def read_sources(
 ) -> list[Source]:
     """Read what is to be scored, of the annotated videos where videos can be chosen.
 
+    Interval scores are under the prior that their heads recorded, unless the options name another.
+
     Parameters
     ----------
     paths
@@ -65,7 +69,7 @@ def read_sources(
     truth
         The videos.
     options
-        Protocol, class list and strictness.
+        Protocol, class list, strictness and prior.
     progress
         Told of unknown classes, and videos without features.
 
@@ -82,6 +86,12 @@ def read_sources(
             _read_source(path, checkpoints.get(path), stores_of.get(path), truth.video_ids, options, progress)
             for path in paths
         ]
+    listed = [
+        lay_recorded_prior(source, path, checkpoints, options.prior, progress)
+        if isinstance(source, IntervalScores)
+        else source
+        for path, source in zip(paths, listed, strict=True)
+    ]
     for path, predicted in zip(paths, listed, strict=True):
         check_classes(predicted, truth, path, must_share=path in checkpoints, strict=options.strict, progress=progress)
     return listed

@@ -69,6 +69,7 @@ def read_material(
         subset=options.subset,
         strict=options.strict,
         classes=options.classes,
+        prior=options.prior,
         outside=options.outside,
     )
     rule, classes = reader_rule(reading), as_class_list(options.classes or None)
