@@ -169,7 +169,7 @@ OTHERS = {
         "--hidden-size 8 --device cpu --views b,a --view-dropout 0.2 --num-layers 3 --smoothing-loss 0.25 --rank 5 "
         "--sweep lr=0.1,0.2 --num-seeds 2 --folds 3 --group g --save-oof oof "
         "--pseudo p.json --pseudo-min-score 0.7 --loss focal:2 --label-smoothing 0.1 --targets overlap "
-        "--background-ratio 3",
+        "--background-ratio 3 --calibrate temperature",
         FitOptions(
             HeadOptions(
                 "mlp",
@@ -209,6 +209,7 @@ OTHERS = {
             "p.json",
             0.7,
             ("b", "a"),
+            calibrate="temperature",
         ),
     ),
     "score": (

@@ -1,13 +1,24 @@
 """`tsmfeat fit-heads`: features + annotations → heads."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tsmfeat.heads.loss_options import EVERY_ROW, LOSSES, TARGETS
-from tsmfeat.heads.options import BALANCED, DEVICES, DROPOUT_UNITS, HEADS, SCHEDULES, SOLVERS, TASKS, HeadOptions
+from tsmfeat.heads.options import (
+    BALANCED,
+    CALIBRATIONS,
+    DEVICES,
+    DROPOUT_UNITS,
+    HEADS,
+    SCHEDULES,
+    SOLVERS,
+    TASKS,
+    HeadOptions,
+)
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat_cli.common import (
     Config,
@@ -135,6 +146,9 @@ def command(
     scene_prior: Annotated[
         str, typer.Option("--scene-prior", help="on or off: predicted scenes weigh actions, as strongly as pays.")
     ] = switch_word(FitOptions.scene_prior),
+    calibrate: Annotated[
+        str, typer.Option("--calibrate", help=f"{' or '.join(CALIBRATIONS)}: make probabilities as sure as right.")
+    ] = FitOptions.calibrate,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
     record: Record = AUTO,
     as_json: Json = False,
@@ -191,6 +205,7 @@ def command(
         pseudo_min_score,
         named,
         parse_switch(scene_prior, "--scene-prior"),
+        calibrate,
     )
     from tsmfeat.workflows.fitting import fit_heads
     from tsmfeat.workflows.run_records import fit_parts
@@ -213,6 +228,15 @@ def _describe_validation(judged: dict[str, Any]) -> str:
     return "validation mAP: " + ", ".join(f"{value:.4f} at tIoU {t:g}" for value, t in pairs) + scenes
 
 
+def _describe_calibration(found: Mapping[str, Any]) -> str:
+    (error, calibrated), (loss, reached) = found["calibration_error"], found["log_loss"]
+    return (
+        f"temperature {found['temperature']:.3f}, chosen on {found['num_intervals']:,} intervals; on these the "
+        f"expected calibration error went from {error:.4f} to {calibrated:.4f}, the log-loss from {loss:.4f} to "
+        f"{reached:.4f}"
+    )
+
+
 def _summarize(report: "FitReport", features: list[Path], annotations: Path, progress: TerminalProgress) -> None:
     judged = report.validation
     where = "out-of-fold" if report.folds else "validation"
@@ -221,6 +245,8 @@ def _summarize(report: "FitReport", features: list[Path], annotations: Path, pro
         f"{report.out}: {report.num_training_videos} videos, {report.num_intervals:,} intervals, "
         f"best epoch {report.best_epoch}{final}; {report.seconds:.1f} s"
     )
+    if report.calibration:
+        progress.note(_describe_calibration(report.calibration))
     for path in [report.sweep_out] if report.sweep_out else []:
         progress.note(f"{path}: all {report.num_runs} runs")
     if report.oof:

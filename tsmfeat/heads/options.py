@@ -21,6 +21,7 @@ DROPOUT_UNITS = ("frame", "embedding")
 SOLVERS = ("sgd", "lbfgs")
 DEVICES = ("auto", "cpu", "cuda")
 BALANCED = "balanced"
+CALIBRATIONS = ("off", "temperature")
 VALIDATION_SHARE = 0.1
 
 _NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {

@@ -1,10 +1,13 @@
 """Probabilities as sure as they are right: one temperature, chosen on intervals that heads were not fitted on."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tsmfeat.heads.model import HeadParameters
+from tsmfeat.heads.prediction import score_actions
 from tsmfeat.heads.shares import multi_hot_targets
 from tsmfeat.heads.targets import interval_targets
 from tsmfeat.heads.temperature import apply_activation, fit_temperature, log_loss
@@ -67,6 +70,26 @@ def calibrate(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.float32],
         "log_loss": [loss for _, loss in pairs],
     }
     return Calibration(temperature, record)
+
+
+def calibrate_heads(
+    truth: Annotations, held_out: Sequence[tuple[HeadParameters, GatheredFeatures]], min_overlap: float
+) -> Calibration:
+    """Choose one temperature for heads by intervals of annotated videos that they were not fitted on.
+
+    Parameters
+    ----------
+    truth
+        Annotations of all the videos.
+    held_out
+        Heads of one activation, each with the features of videos it did not see: one pair, or one a fold.
+    min_overlap
+        As in `tsmfeat.heads.options.HeadOptions`.
+    """
+    activation = held_out[0][0].activation
+    scores = [score_actions(heads, its.embeddings, its.row_offset, its.views) for heads, its in held_out]
+    targets = [answer_targets(truth, its, activation, min_overlap) for _, its in held_out]
+    return calibrate(np.concatenate(scores), np.concatenate(targets), activation)
 
 
 def calibration_error(probabilities: npt.NDArray[Any], targets: npt.NDArray[np.float32], activation: str) -> float:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from tsmfeat.errors import ConfigurationError
-from tsmfeat.heads.options import HeadOptions
+from tsmfeat.errors import ConfigurationError, require_choice
+from tsmfeat.heads.options import CALIBRATIONS, HeadOptions
 from tsmfeat.workflows.sweeps import expand_sweep
 
 
@@ -42,6 +42,9 @@ class FitOptions:
     scene_prior
         Whether the scenes that the heads see weigh their actions, as strongly as pays on the validation videos or out
         of fold (`tsmfeat.workflows.scene_priors`).
+    calibrate
+        One of `CALIBRATIONS`. ``"temperature"``: the action scores of the heads that are kept are divided by the one
+        number that gives the validation videos, or the held-out folds, the smallest log-loss.
 
     Raises
     ------
@@ -67,9 +70,11 @@ class FitOptions:
     pseudo_min_score: float = 0.5
     views: tuple[str, ...] = ()
     scene_prior: bool = False
+    calibrate: str = CALIBRATIONS[0]
 
     def __post_init__(self) -> None:
         """Check the numbers, and that everything can be carried out together."""
+        require_choice("calibrate", self.calibrate, CALIBRATIONS)
         self._check_scenes()
         if self.num_seeds < 1:
             raise ConfigurationError(f"{self.num_seeds} seeds; a setting has one at least", "use --num-seeds 1")

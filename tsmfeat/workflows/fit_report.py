@@ -46,6 +46,9 @@ class FitReport:
         Final scores ``without`` and ``with`` pseudo-labels, on videos untouched by them; empty where there are none.
     scene_prior
         As `tsmfeat.workflows.scene_priors.choose_scene_prior` returns it; None where none is wanted or possible.
+    calibration
+        The temperature and, before and after it, calibration error, log-loss and final score, on the intervals that
+        chose it; empty without calibration.
     """
 
     out: str
@@ -63,6 +66,7 @@ class FitReport:
     oof: tuple[str, ...] = ()
     pseudo: Mapping[str, Any] = field(default_factory=dict)
     scene_prior: Mapping[str, Any] | None = None
+    calibration: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat fit-heads --json``."""
@@ -109,6 +113,8 @@ def make_record(
         record["sweep"] = {"sweep": options.sweep, "num_seeds": options.num_seeds, "runs": runs}
     if chosen.folds:
         record["folds"] = dict(chosen.folds)
+    if chosen.calibration:
+        record["calibration"] = dict(chosen.calibration)
     if pseudo:
         record["pseudo"] = {"name": Path(options.pseudo).name, "min_score": options.pseudo_min_score, **pseudo}
     return record

@@ -13,7 +13,7 @@ from tsmfeat.priors.counts import count_actions
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.values.vocabulary import Vocabulary
-from tsmfeat.workflows.fit_choice import ChosenHeads, choose_by_validation
+from tsmfeat.workflows.fit_choice import ChosenHeads, calibrate_chosen, choose_by_validation
 from tsmfeat.workflows.fit_data import FitData, load_fit_data, without_pseudo_labels
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fit_report import FitReport, make_record
@@ -95,6 +95,7 @@ def fit_heads(
         chosen.oof,
         pseudo,
         prior,
+        chosen.calibration,
     )
 
 
@@ -109,7 +110,8 @@ def _read_truth(annotations: str | Path, options: FitOptions, progress: Progress
 
 def _choose(data: FitData, annotations: str | Path, options: FitOptions, progress: Progress) -> ChosenHeads:
     if not options.num_folds:
-        return choose_by_validation(data, options.runs(), progress)
+        chosen = choose_by_validation(data, options.runs(), progress)
+        return chosen if options.calibrate == "off" else calibrate_chosen(data, chosen, progress)
     return choose_by_folds(data, options.runs(), deal_folds(data, Path(annotations), options), options, progress)
 
 
@@ -129,7 +131,7 @@ def _compare_pseudo(
     return {
         "num_videos": data.num_pseudo_videos,
         "without": without,
-        "with": chosen.judged.evaluation.final_score,
+        "with": chosen.fitted_score,
     }
 
 

@@ -16,12 +16,14 @@ from tsmfeat.files import make_folder, write_text
 from tsmfeat.formats.interval_scores import write_interval_scores
 from tsmfeat.formats.video_columns import read_video_column
 from tsmfeat.heads.options import HeadOptions
+from tsmfeat.heads.temperature import divide_by_temperature
 from tsmfeat.heads.training import FittedHeads
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress
 from tsmfeat.values.segments import Segments
-from tsmfeat.workflows.fit_choice import ChosenHeads, describe_runs
+from tsmfeat.workflows.calibrating import calibrate_heads
+from tsmfeat.workflows.fit_choice import ChosenHeads, describe_calibration, describe_runs
 from tsmfeat.workflows.fit_data import FitData, Judged, judge_predictions, train_runs
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.folds import assign_folds, assign_group_folds
@@ -176,19 +178,36 @@ def choose_by_folds(
         "scores": _score_folds(found[best], truth, fitted),
         "seeds": [swept[place].final_score for place in sorted(ranking[0].places)],
     }
+    chosen = ChosenHeads(final, runs[best], judged[best], tuple(swept), tuple(ranking), _with_spread(record))
+    if options.calibrate != "off":
+        fitted, chosen = _calibrate(data, fitted, chosen, runs, truth)
     saved = _save_out_of_fold(data, fitted, sorted(ranking[0].places), runs, options) if options.save_oof else ()
     held_out = score_held_out(data, fitted, best) if options.scene_prior else None
-    return ChosenHeads(
-        final,
-        runs[best],
-        judged[best],
-        tuple(swept),
-        tuple(ranking),
-        _with_spread(record),
-        saved,
-        held_out,
-        fitted.fold_of,
+    return replace(chosen, oof=saved, held_out=held_out, fold_of=fitted.fold_of)
+
+
+def _calibrate(
+    data: FitData, fitted: CrossFit, chosen: ChosenHeads, runs: Sequence[HeadOptions], truth: Annotations
+) -> tuple[CrossFit, ChosenHeads]:
+    """Divide the scores of every seed of the best setting by its own temperature, and those of the final heads."""
+    heads, found = list(fitted.heads), {}
+    for run in chosen.ranking[0].places:
+        own = [select_gathered(data.training, _places_of(data, fitted, fold)) for fold in range(fitted.num_folds)]
+        held_out = [(one.weights, features) for one, features in zip(heads[run], own, strict=True)]
+        found[run] = calibrate_heads(data.truth, held_out, runs[run].min_overlap)
+        heads[run] = tuple(_divide(one, found[run].temperature) for one in heads[run])
+    calibrated, best = replace(fitted, heads=tuple(heads)), min(found)
+    judged = judge_predictions(predict_held_out(data, calibrated, best), truth)
+    return calibrated, replace(
+        chosen,
+        fitted=_divide(chosen.fitted, found[best].temperature),
+        judged=judged,
+        calibration=describe_calibration(found[best], chosen.judged, judged),
     )
+
+
+def _divide(fitted: FittedHeads, temperature: float) -> FittedHeads:
+    return replace(fitted, weights=divide_by_temperature(fitted.weights, temperature))
 
 
 def _score_folds(found: Predictions, truth: Annotations, fitted: CrossFit) -> list[float | None]:
