@@ -258,7 +258,7 @@ def test_steps_are_those_of_torchs_sgd():
     velocities, buffers = [torch.zeros_like(value) for value in mine], [[None], [None]]
     for step in range(3):
         gradients = [torch.randn(value.shape, generator=generator) for value in mine]
-        rates = torch.tensor([0.5 / (step + 1)]), torch.tensor([0.9])
+        rates = [torch.tensor([[0.5 / (step + 1), 0.9]])] * 2
         stacks = [[value[None] for value in values] for values in (mine, gradients, velocities)]
         descend(*stacks, [torch.tensor([0.1]), torch.tensor([0.0])], rates)
         for value, gradient, buffer, decay in zip(theirs, gradients, buffers, [0.1, 0.0], strict=True):

@@ -122,7 +122,7 @@ def test_the_smoothing_loss_makes_scores_change_less():
 
 def test_rows_of_unknown_videos_are_refused():
     data = replace(make_echoes(2), row_offset=None)
-    with pytest.raises(InputError, match="neighbours"):
+    with pytest.raises(InputError, match="other intervals"):
         train_head(data, TCN, num_frames=8)
 
 

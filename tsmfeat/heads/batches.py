@@ -15,6 +15,7 @@ from tsmfeat.heads.standardization import Standardization
 from tsmfeat.heads.views import JoinedViews, Presence, drop_views, fill_missing
 
 _LEVELS = 1 << 16
+_PASS_ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,18 +199,33 @@ def draw_inputs(batches: Batches, places: npt.NDArray[np.int64], begins: npt.NDA
     places, begins
         As `draw_batches` yields them.
     """
-    gathered = np.ascontiguousarray(batches.features[batches.rows[places]])
-    # Always torch's own memory: its alignment never varies, and with it no bit of a matmul. And torch casts float16
-    # three times faster than numpy.
-    inputs = torch.from_numpy(gathered).to(torch.float32, copy=True)
-    values = inputs.numpy()
-    np.subtract(values, batches.mean, out=values)
-    np.multiply(values, batches.scale, out=values)
+    rows = batches.rows[places]
+    # Always torch's own memory: its alignment never varies, and with it no bit of a matmul.
+    inputs = torch.empty(len(rows), batches.features.shape[1])
+    raw = _draw_bits(batches, inputs.shape)
+    # Some rows after another: all passes over them find them in the processor's cache.
+    for first in range(0, len(rows), _PASS_ROWS):
+        part = inputs[first : first + _PASS_ROWS]
+        # torch casts float16 three times faster than numpy.
+        part.copy_(torch.from_numpy(np.ascontiguousarray(batches.features[rows[first : first + _PASS_ROWS]])))
+        values = part.numpy()
+        np.subtract(values, batches.mean, out=values)
+        np.multiply(values, batches.scale, out=values)
+        if raw is not None:
+            kept = raw[first : first + _PASS_ROWS] >= batches.num_dropped_levels
+            # Bytes first: numpy multiplies by truth values three times slower.
+            np.multiply(values, kept.view(np.uint8).astype(np.float32), out=values)
     if batches.views is not None:
-        fill_missing(values, batches.views, draw_presence(batches, batches.views, places, begins))
-    if batches.num_dropped_levels:
-        # Sixteen raw bits an entry: twelve times faster than a Bernoulli draw, which would cost more than the matmul.
-        raw = batches.bits.random_raw(-(-values.size // 4)).view(np.uint16)[: values.size]
-        kept = raw.reshape(values.shape) >= batches.num_dropped_levels
-        np.multiply(values, kept, out=values)
+        fill_missing(inputs.numpy(), batches.views, draw_presence(batches, batches.views, places, begins))
     return inputs
+
+
+def _draw_bits(batches: Batches, shape: tuple[int, ...]) -> npt.NDArray[np.uint16] | None:
+    """Return sixteen random bits an entry; None without dropout.
+
+    Raw ones are twelve times faster than a Bernoulli draw, which would cost more than the matmul.
+    """
+    if not batches.num_dropped_levels:
+        return None
+    count = shape[0] * shape[1]
+    return batches.bits.random_raw(-(-count // 4)).view(np.uint16)[:count].reshape(shape)

@@ -41,7 +41,7 @@ def descend(
     gradients: Sequence[Tensor],
     velocities: Sequence[Tensor],
     decays: Sequence[Tensor],
-    rates: tuple[Tensor, Tensor],
+    rates: Sequence[Tensor],
 ) -> None:
     """Take one step of gradient descent with momentum, in place, each run by its own rates.
 
@@ -55,11 +55,13 @@ def descend(
     decays
         float32 (R,): the weight decay of each parameter.
     rates
-        float32 (R,): learning rate and momentum.
+        float32 (R, 2): learning rate and momentum of each parameter.
     """
-    lr, momentum = rates
     with torch.no_grad():
-        for parameter, gradient, velocity, decay in zip(parameters, gradients, velocities, decays, strict=True):
+        for parameter, gradient, velocity, decay, rate in zip(
+            parameters, gradients, velocities, decays, rates, strict=True
+        ):
             shape = (-1,) + (1,) * (parameter.dim() - 1)
+            lr, momentum = rate.unbind(1)
             velocity.mul_(momentum.view(shape)).add_(gradient).addcmul_(parameter, decay.view(shape))
             parameter.addcmul_(velocity, lr.view(shape), value=-1.0)

@@ -1,7 +1,7 @@
 """Runs that are trained as one computation: their parameters under one axis, and their steps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ class RunStack:
     velocities
         One for each of `parameters`.
     decays
-        float32 (R,) for each of `parameters`: biases and norms do not decay.
+        A number a run, or an output layer, for each of `parameters`: biases and norms do not decay.
     drop
         Drops hidden units.
     descents
@@ -55,6 +55,12 @@ class RunStack:
     def parameters(self) -> list[Tensor]:
         """All tensors that are fitted."""
         return [*self.body.values(), *(tensor for task in self.tasks for tensor in (task.weight, task.bias))]
+
+    @property
+    def owners(self) -> list[list[int]]:
+        """For each of `parameters`, the run by whose rates each of its parts is moved."""
+        every = list(range(len(self.options)))
+        return [every] * len(self.body) + [list(task.owners) for task in self.tasks for _ in ("weight", "bias")]
 
 
 def build_stack(
@@ -79,15 +85,22 @@ def build_stack(
     tasks = tuple(
         move_task(task, device) for task in build_tasks(data, options, representation_size(options[0], size), progress)
     )
-    decay = torch.tensor([one.weight_decay for one in options], device=device)
-    names = [*body, *(name for _ in tasks for name in ("weight", "bias"))]
-    decays = tuple(decay if name.endswith("weight") else torch.zeros_like(decay) for name in names)
-    stack = RunStack(tuple(options), body, tasks, (), decays, make_dropper(options))
+    stack = RunStack(tuple(options), body, tasks, (), (), make_dropper(options))
+    decays = _decays_of(stack, device)
     for parameter in stack.parameters:
         parameter.requires_grad_()
     velocities = tuple(torch.zeros_like(parameter, requires_grad=False) for parameter in stack.parameters)
-    descents = _begin_descents(stack) if options[0].head in DEEP_HEADS else ()
-    return RunStack(tuple(options), body, tasks, velocities, decays, stack.drop, descents)
+    stack = replace(stack, velocities=velocities, decays=decays)
+    return replace(stack, descents=_begin_descents(stack)) if options[0].head in DEEP_HEADS else stack
+
+
+def _decays_of(stack: RunStack, device: torch.device) -> tuple[Tensor, ...]:
+    decay = torch.tensor([one.weight_decay for one in stack.options], device=device)
+    names = [*stack.body, *(name for _ in stack.tasks for name in ("weight", "bias"))]
+    return tuple(
+        decay[owners] if name.endswith("weight") else torch.zeros(len(owners), device=device)
+        for name, owners in zip(names, stack.owners, strict=True)
+    )
 
 
 def _begin_descents(stack: RunStack) -> tuple[AdaptiveDescent, ...]:
@@ -119,7 +132,7 @@ def descend_stack(
     """
     representation = represent(stack.options[0].head, stack.body, inputs, videos, stack.drop)
     losses = [task_losses(task, representation, places) for task in stack.tasks]
-    total = torch.stack([task.factors * loss for task, loss in zip(stack.tasks, losses, strict=True)]).sum()
+    total = torch.cat([task.factors * loss for task, loss in zip(stack.tasks, losses, strict=True)]).sum()
     if videos is not None and stack.options[0].head in DEEP_HEADS:
         total = total + _roughness(stack, representation, videos)
     gradients = torch.autograd.grad(total, stack.parameters)
@@ -128,9 +141,11 @@ def descend_stack(
         for run, (descent, rate) in enumerate(zip(stack.descents, rates, strict=True)):
             descend_adaptively(descent, [gradient[run] for gradient in gradients], *rate)
     else:
-        lr, momentum = torch.tensor(rates, device=inputs.device).unbind(1)
-        descend(stack.parameters, gradients, stack.velocities, stack.decays, (lr, momentum))
-    return np.array([loss.detach().cpu().numpy() for loss in losses], np.float64)
+        table = torch.tensor(rates, device=inputs.device)
+        descend(stack.parameters, gradients, stack.velocities, stack.decays, [table[own] for own in stack.owners])
+    known = [loss.detach().cpu().numpy() for loss in losses]
+    pairs = zip(stack.tasks, known, strict=True)
+    return np.array([loss[list(task.layer_of)] for task, loss in pairs], np.float64)
 
 
 def _roughness(stack: RunStack, representation: Tensor, videos: BatchVideos) -> Tensor:
@@ -151,7 +166,8 @@ def _fold_run(stack: RunStack, run: int, standardization: Standardization) -> He
     kind = stack.options[run].head
     arrays: dict[str, npt.NDArray[np.float32]] = {}
     for task in stack.tasks:
-        weight, bias = _numpy(task.weight, run), _numpy(task.bias, run)
+        layer = task.layer_of[run]
+        weight, bias = _numpy(task.weight, layer), _numpy(task.bias, layer)
         if kind == "linear":
             weight, bias = fold(weight, bias, standardization)
         arrays |= {f"{task.name}_weight": weight, f"{task.name}_bias": bias}

@@ -24,20 +24,25 @@ _INITIAL_DEVIATION = 0.001  # official TSM's new_fc
 
 @dataclass(frozen=True, eq=False)
 class HeadTask:
-    """One task of R runs while they are fitted; its tensors change in place.
+    """One task of R runs while they are fitted, with Q output layers; its tensors change in place.
 
     Parameters
     ----------
     name
         ``"action"`` or ``"scene"``.
     weight, bias
-        float32 (R, K, H) and (R, K): the output layers, on standardised inputs or on a body's hidden units.
+        float32 (Q, K, H) and (Q, K): the output layers, on standardised inputs or on a body's hidden units.
     targets
         int64 (N,): class of each training row, 0 where unknown; or float32 (N, K): the shares of all classes.
     row_weights
         float32 (N,): weight of each training row in the loss; 0 where the class is unknown.
     factors
-        float32 (R,): of this task in the sum of losses.
+        float32 (Q,): of this task in the sum of losses.
+    layer_of
+        R numbers: the output layer of each run. Linear heads whose runs differ in the scene loss only have one action
+        layer: it would come out the same.
+    owners
+        Q numbers: the run by whose rates each output layer is moved.
     rule
         The loss of a row.
     """
@@ -48,6 +53,8 @@ class HeadTask:
     targets: Tensor
     row_weights: Tensor
     factors: Tensor
+    layer_of: tuple[int, ...]
+    owners: tuple[int, ...]
     rule: LossRule = _PAPER
 
 
@@ -99,9 +106,10 @@ def _build_task(
 ) -> HeadTask:
     drawn = np.random.Generator(random_bits(options[0].seed, name)).standard_normal(shape, np.float32)
     deviation = _INITIAL_DEVIATION if options[0].head == "linear" else shape[1] ** -0.5
-    runs = len(options)
     rule = options[0].rule if name == "action" else _PAPER
-    factors = [one.scene_weight if name == "scene" else 1.0 for one in options]
+    layer_of, owners = _share_layers(name, options)
+    runs = len(owners)
+    factors = [options[run].scene_weight if name == "scene" else 1.0 for run in owners]
     return HeadTask(
         name,
         torch.from_numpy(np.repeat(drawn[None] * np.float32(deviation), runs, axis=0)),
@@ -109,6 +117,8 @@ def _build_task(
         torch.from_numpy(targets),
         torch.from_numpy(row_weights.astype(np.float32)),
         torch.tensor(factors, dtype=torch.float32),
+        layer_of,
+        owners,
         rule,
     )
 
@@ -136,8 +146,20 @@ def move_task(task: HeadTask, device: torch.device) -> HeadTask:
     )
 
 
+def _share_layers(name: str, options: Sequence[HeadOptions]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the output layer of each run, and the first run of each layer."""
+    if name != "action" or options[0].head != "linear":
+        runs = tuple(range(len(options)))
+        return runs, runs
+    first: dict[HeadOptions, int] = {}
+    for run, one in enumerate(options):
+        first.setdefault(replace(one, scene_weight=0.0), run)
+    place = {key: layer for layer, key in enumerate(first)}
+    return tuple(place[replace(one, scene_weight=0.0)] for one in options), tuple(first.values())
+
+
 def task_losses(task: HeadTask, representation: Tensor, places: Tensor) -> Tensor:
-    """Return a task's loss on one batch in every run, float32 (R,), its factor not applied.
+    """Return the loss of a task's output layers on one batch, float32 (Q,), factors not applied.
 
     One matmul a task, never one for both: joined ones could round differently, and the action head would then depend
     on whether there are scenes.
@@ -156,5 +178,5 @@ def task_losses(task: HeadTask, representation: Tensor, places: Tensor) -> Tenso
 
 
 def task_scores(task: HeadTask, representation: Tensor) -> Tensor:
-    """Return a task's scores of one batch in every run, float32 (R, B, K), before the activation."""
+    """Return the scores of a task's output layers on one batch, float32 (Q, B, K), before the activation."""
     return project(task.weight, task.bias, representation)
