@@ -22,6 +22,7 @@ from tsmfeat.metrics.options import StatisticsOptions
 from tsmfeat.priors.options import PriorOptions
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.options import VideoOptions
+from tsmfeat.workflows.ablation_options import AblateOptions
 from tsmfeat.workflows.array_options import ArrayOptions
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.merge_options import MergeOptions
@@ -92,6 +93,7 @@ COMMAND_WORDS = {
     "predict": ["predict", "features.h5", "--heads", "heads.safetensors", "-o", "predictions.json"],
     "fuse": ["fuse", "a.json", "-o", "fused.json"],
     "tune": ["tune", "--scores", "oof.scores", "--annotations", "gt.json"],
+    "ablate": ["ablate", "--features", "features.h5", "--annotations", "gt.json"],
     "runs": ["runs"],
     "validate": ["validate", "features.h5"],
     "demo": ["demo"],
@@ -106,6 +108,7 @@ JOBS = {
     "predict": ("tsmfeat.workflows.prediction", "predict"),
     "fuse": ("tsmfeat.workflows.fusing", "fuse"),
     "tune": ("tsmfeat.workflows.tuning", "tune"),
+    "ablate": ("tsmfeat.workflows.ablation", "ablate"),
     "runs": ("tsmfeat.workflows.run_listing", "list_runs"),
     "validate": ("tsmfeat.workflows.validation", "validate"),
     "demo": ("tsmfeat.workflows.demonstration", "render_dataset"),
@@ -120,6 +123,7 @@ DEFAULTS = {
     "predict": PredictOptions(),
     "fuse": FuseOptions(),
     "tune": TuneOptions(),
+    "ablate": AblateOptions(),
     "runs": RunsOptions(),
     "validate": ValidateOptions(),
     "demo": DemoOptions(),
@@ -321,6 +325,31 @@ OTHERS = {
             "drop",
         ),
     ),
+    "ablate": (
+        "--folds 3 --num-seeds 2 --subset a,b --classes c --select last --head mlp --epochs 3 --batch-size 5 --lr 0.2 "
+        "--weight-decay 0.3 --dropout 0.4 --scene-weight 0.6 --hidden-size 9 --bootstrap 50 --fusion wbf "
+        "--fusion-tiou 0.4 --seed 9",
+        AblateOptions(
+            HeadOptions(
+                head="mlp",
+                epochs=3,
+                batch_size=5,
+                lr=0.2,
+                weight_decay=0.3,
+                dropout=0.4,
+                scene_weight=0.6,
+                hidden_size=9,
+                seed=9,
+            ),
+            3,
+            2,
+            "a,b",
+            "c",
+            "last",
+            50,
+            FusionOptions("wbf", 0.4),
+        ),
+    ),
     "runs": ("--sort time --command score --top 3", RunsOptions("time", "score", 3)),
     "validate": (
         "--against gt.json --classes c.txt --deep --workers 3 --max-bad 0.2 --decoder decord --reader-memory 2 "
@@ -377,6 +406,14 @@ def leaves(options):
 
 
 PRIOR_FIXED = {"prior.smoothing", "prior.gammas"}
+ABLATED = {
+    *(
+        f"heads.{name}"
+        for name in "head epochs batch_size lr weight_decay dropout scene_weight hidden_size seed".split()
+    ),
+    "fusion.fusion",
+    "fusion.fusion_tiou",
+}
 # Choices of one, and what only a notebook may set.
 ALWAYS_DEFAULT = {
     "convert": set(),
@@ -409,6 +446,12 @@ ALWAYS_DEFAULT = {
     "predict": {"fusion.decimals", "video.resize", "video.resize_filter", "prior.num_folds", *PRIOR_FIXED},
     # The strength of the prior is what is searched.
     "tune": {"prior.gamma", "prior.num_folds", *PRIOR_FIXED},
+    # What else heads and fusion can do is for single runs.
+    "ablate": {
+        key
+        for key, value in leaves(AblateOptions()).items()
+        if key.startswith(("heads.", "fusion.")) and key not in ABLATED
+    },
     # Two words of one option: test_runs_command.
     "runs": {"compare"},
     "validate": {"video.resize", "video.resize_filter", "video.allow_partial"},

@@ -29,6 +29,10 @@ COMMANDS = {
     "predict": ("tsmfeat_cli.predict", "Segments in features or raw videos, without annotations."),
     "fuse": ("tsmfeat_cli.fuse", "Prediction files into one: the paper's fusion, weighted boxes, suppression."),
     "tune": ("tsmfeat_cli.tune", "Choose smoothing, fusion and the like on out-of-fold scores; the honest gain."),
+    "ablate": (
+        "tsmfeat_cli.ablate",
+        "Single and multi-task, trunks, steps and ensembles: the paper's grid on your data.",
+    ),
     "runs": ("tsmfeat_cli.runs", "The leaderboard of one's own runs, and what differs between two of them."),
     "inspect": ("tsmfeat_cli.inspect", "Show what a store, heads, a checkpoint, labels or a video hold."),
     "validate": ("tsmfeat_cli.validate", "Check files of any kind, and list all problems at once."),

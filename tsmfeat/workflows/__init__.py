@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tsmfeat.workflows.ablation import ablate as ablate
     from tsmfeat.workflows.conversion import convert as convert
     from tsmfeat.workflows.examination import doctor as doctor
     from tsmfeat.workflows.extraction import extract as extract
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tsmfeat.workflows.validation import validate as validate
 
 _HOMES = {
+    "ablate": "tsmfeat.workflows.ablation",
     "convert": "tsmfeat.workflows.conversion",
     "doctor": "tsmfeat.workflows.examination",
     "extract": "tsmfeat.workflows.extraction",
@@ -35,6 +37,7 @@ _HOMES = {
     "validate": "tsmfeat.workflows.validation",
 }
 __all__ = [
+    "ablate",
     "convert",
     "doctor",
     "extract",

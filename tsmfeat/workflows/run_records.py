@@ -18,6 +18,7 @@ from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.repository import find_commit
 
 if TYPE_CHECKING:
+    from tsmfeat.workflows.ablation_report import AblationReport
     from tsmfeat.workflows.fit_report import FitReport
     from tsmfeat.workflows.score_report import ScoreReport
     from tsmfeat.workflows.tuning_report import TuneReport
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 """JSON-able."""
 
-RECORDED = ("fit-heads", "score", "tune")
+RECORDED = ("fit-heads", "score", "tune", "ablate")
 """Commands that leave records."""
 
 # A tenth of a second; what is larger is known by its size.
@@ -136,6 +137,31 @@ def tune_parts(report: "TuneReport", features: Sequence[str | Path], annotations
     }
 
 
+def ablate_parts(report: "AblationReport", features: Sequence[str | Path], annotations: str | Path) -> Record:
+    """Return what `ablate` knows of its run; the score is that of the learned ensemble, or of the only features."""
+    best = report.ensembles[-1] if report.ensembles else report.best_cell
+    return {
+        "options": asdict(report.options),
+        "specs": [_describe_spec(spec) for spec in report.specs.values()],
+        "annotations": describe_file(annotations),
+        "inputs": [describe_store(path) for path in features],
+        "scores": {
+            "final_score": best.final_score,
+            "final_score_sd": best.final_score_sd,
+            "interval": list(best.interval),
+            "map": best.map.tolist(),
+            "tiou_thresholds": list(report.tiou_thresholds),
+            "scene_accuracy": best.scene_accuracy,
+            "cell": best.name,
+            "cells": {cell.name: cell.final_score for cell in (*report.cells, *report.ensembles)},
+            "judged_on": f"{report.options.num_folds} folds",
+            "num_videos": report.num_videos,
+            "protocol": "paper",
+        },
+        "seconds": report.seconds,
+    }
+
+
 def _deviation(values: Sequence[float]) -> float | None:
     known = [value for value in values if math.isfinite(value)]
     return float(np.std(known, ddof=1)) if len(known) > 1 else None
@@ -187,8 +213,12 @@ def _specs_of(sources: Sequence[str]) -> list[Record]:
         listed = content if isinstance(content, list) else [content] if isinstance(content, dict) else []
         for each in [*listed, *header.get("joined", [])]:
             spec = FeatureSpec.from_dict(each)
-            found[spec.digest()] = {"sha256": spec.digest(), "short": shorten_spec(spec), "fields": spec.to_dict()}
+            found[spec.digest()] = _describe_spec(spec)
     return list(found.values())
+
+
+def _describe_spec(spec: FeatureSpec) -> Record:
+    return {"sha256": spec.digest(), "short": shorten_spec(spec), "fields": spec.to_dict()}
 
 
 def shorten_spec(spec: FeatureSpec) -> str:
