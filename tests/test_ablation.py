@@ -225,7 +225,9 @@ def test_a_folder_of_several_kinds_is_several_stores(task):
         for part in (task / name).iterdir():
             (task / "both").mkdir(exist_ok=True)
             (task / "both" / f"{name}-{part.name}").symlink_to(part)
-    apart, both = (ablate(paths, task / "gt.json", None, options) for paths in ([task / "half", task / "one"], task / "both"))
+    apart, both = (
+        ablate(paths, task / "gt.json", None, options) for paths in ([task / "half", task / "one"], task / "both")
+    )
     assert [cell.to_dict() for cell in both.cells] == [cell.to_dict() for cell in apart.cells]
 
 

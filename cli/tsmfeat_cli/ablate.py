@@ -76,7 +76,7 @@ def command(
 ) -> None:
     """Compare single and multi-task heads, trunks, steps and their ensembles, each video judged by heads new to it.
 
-    Example: tsmfeat ablate --features t05.h5 t10.h5 --annotations gt.json --subset training,tuning -o ablation/
+    Example: tsmfeat ablate --features t05.h5 t10.h5 --annotations gt.json --subset training,validation --folds 2
     """
     options = AblateOptions(
         HeadOptions(

@@ -228,7 +228,7 @@ def _fit_grid(job: _Job, stores: Mapping[str, FeatureStore]) -> _Found:
 
 
 def _judge_grid(job: _Job, found: _Found) -> list[Cell]:
-    cells = []
+    cells: list[Cell] = []
     for name in next(iter(found.values())):
         judged = {
             tasks: judge_cell(by_name[name], job.truth, job.counts, [name], tasks, "")
