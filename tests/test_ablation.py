@@ -29,13 +29,14 @@ from tsmfeat.values.progress import Silence
 from tsmfeat.workflows.ablation import ablate, name_stores
 from tsmfeat.workflows.ablation_ensembles import fuse_members
 from tsmfeat.workflows.ablation_files import describe_differences, describe_in_markdown
-from tsmfeat.workflows.ablation_folds import FoldPlan, predict_out_of_fold, select_features
+from tsmfeat.workflows.ablation_folds import deal_videos, predict_out_of_fold
 from tsmfeat.workflows.ablation_options import AblateOptions
 from tsmfeat.workflows.ablation_scores import compare_cells, draw_resamples, judge_cell
-from tsmfeat.workflows.fitting import make_training_rows
+from tsmfeat.workflows.fit_data import make_training_rows
+from tsmfeat.workflows.fit_options import FitOptions
+from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.folds import assign_folds
-from tsmfeat.workflows.inference import gather_features, score_intervals
-from tsmfeat.workflows.splits import select_videos
+from tsmfeat.workflows.inference import gather_features, score_intervals, select_gathered
 
 HEADS = HeadOptions(epochs=4, lr=0.05, batch_size=64, seed=3)
 FAST = AblateOptions(HEADS, num_folds=3, num_seeds=2, subset="training,validation", num_resamples=50)
@@ -60,7 +61,7 @@ def material(task):
     truth = truth.select_videos([k for k, subset in enumerate(truth.subset) if subset != "testing"])
     with open_features(task / "half") as store:
         features = gather_features(store, truth.video_ids)
-    return features, truth, assign_folds(truth.video_ids, 3)
+        return features, truth, store.spec, assign_folds(truth.video_ids, 3)
 
 
 @pytest.fixture(scope="module")
@@ -78,48 +79,70 @@ def rows_of(found: Predictions, names):
 
 
 def test_every_video_is_predicted_by_heads_that_did_not_see_it(material):
-    features, truth, fold_of = material
-    (found,) = predict_out_of_fold(features, truth, FoldPlan(fold_of, False), [HEADS], 8, SILENCE)
+    features, truth, spec, fold_of = material
+    (found,) = predict_out_of_fold(features, truth, spec, fold_of, [HEADS], SILENCE)
     assert found.video_ids == truth.video_ids
     for fold in range(3):
-        own = [name for name in truth.video_ids if fold_of[name] == fold]
-        others = [name for name in truth.video_ids if fold_of[name] != fold]
-        data = make_training_rows(select_videos(truth, others), select_features(features, others), 0.5)
+        own, others = (
+            [k for k, name in enumerate(truth.video_ids) if (fold_of[name] == fold) is x] for x in (True, False)
+        )
+        seen = truth.select_videos(others)
+        data = make_training_rows(seen, select_gathered(features, others), 0.5)
         weights = train_head(data, HEADS, 8).weights
-        part = score_intervals(weights, select_features(features, own), truth.vocabulary, truth.scene_vocabulary)
-        assert rows_of(found, own) == rows_of(localize(part), own)
+        part = score_intervals(weights, select_gathered(features, own), truth.vocabulary, truth.scene_vocabulary)
+        names = {truth.video_ids[k] for k in own}
+        mine, naive = rows_of(found, names), rows_of(localize(part), names)
+        assert [row[:-1] for row in mine] == [row[:-1] for row in naive]
+        assert [row[-1] for row in mine] == pytest.approx([row[-1] for row in naive], abs=1e-5)
     assert len(found.segments) > 10
 
 
-@pytest.mark.parametrize("by_score", [False, True])
-def test_what_is_annotated_in_a_video_does_not_reach_its_own_predictions(material, by_score):
-    features, truth, fold_of = material
-    plan = FoldPlan(fold_of, by_score)
-    own = [name for name in truth.video_ids if fold_of[name] == 1]
+def test_what_is_annotated_in_a_video_does_not_reach_its_own_predictions(material):
+    features, truth, spec, fold_of = material
+    own = {name for name in truth.video_ids if fold_of[name] == 1}
     is_own = np.isin(truth.segments.video, [truth.video_ids.index(name) for name in own])
     changed = replace(truth.segments, label=np.where(is_own, (truth.segments.label + 1) % 3, truth.segments.label))
-    (one,) = predict_out_of_fold(features, truth, plan, [HEADS], 8, SILENCE)
-    (other,) = predict_out_of_fold(features, replace(truth, segments=changed), plan, [HEADS], 8, SILENCE)
+    (one,) = predict_out_of_fold(features, truth, spec, fold_of, [HEADS], SILENCE)
+    (other,) = predict_out_of_fold(features, replace(truth, segments=changed), spec, fold_of, [HEADS], SILENCE)
     assert rows_of(one, own) == rows_of(other, own)
     everyone = set(truth.video_ids)
-    assert rows_of(one, everyone - set(own)) != rows_of(other, everyone - set(own))
+    assert rows_of(one, everyone - own) != rows_of(other, everyone - own)
 
 
-@pytest.mark.parametrize("by_score", [False, True])
-def test_single_and_multi_are_the_same_bits_for_linear_heads_and_not_for_a_shared_layer(material, by_score):
-    features, truth, fold_of = material
+def test_single_and_multi_are_the_same_bits_for_linear_heads_and_not_for_a_shared_layer(material):
+    features, truth, spec, fold_of = material
     for head, same in (("linear", True), ("mlp", False)):
         multi = replace(HEADS, head=head, hidden_size=8)
         runs = [replace(multi, tasks=("action",)), multi]
-        one, other = predict_out_of_fold(features, truth, FoldPlan(fold_of, by_score), runs, 8, SILENCE)
+        one, other = predict_out_of_fold(features, truth, spec, fold_of, runs, SILENCE)
         assert (rows_of(one, truth.video_ids) == rows_of(other, truth.video_ids)) is same
         assert one.scene_scores.size == 0 or np.isnan(one.scene_scores).all()
         assert scene_accuracy(other, truth).top1 > 0.5
 
 
+def test_a_cell_is_what_fit_heads_says_of_the_same_folds(task, tmp_path, report):
+    options = FitOptions(HEADS, num_folds=3, num_seeds=2, subset="training")
+    fitted = fit_heads(task / "one", task / "gt.json", tmp_path / "heads", options)
+    found = ablate(task / "one", task / "gt.json", None, replace(FAST, subset="training"))
+    assert found.cells[1].final_scores == pytest.approx(fitted.folds["seeds"], abs=1e-9)
+
+
+def test_videos_of_one_group_share_a_fold(task, tmp_path):
+    names = [f"video {number:02}" for number in range(12)]
+    lines = ["video_id,take", *(f"{name},{number % 4}" for number, name in enumerate(names))]
+    (tmp_path / "takes.csv").write_text("\n".join(lines))
+    folds = deal_videos(names, task / "gt.json", 4, f"take@{tmp_path / 'takes.csv'}")
+    assert all(folds[name] == folds[names[number % 4]] for number, name in enumerate(names))
+    assert set(folds.values()) == {0, 1, 2, 3}
+    grouped = replace(FAST, num_seeds=1, num_folds=2, group=f"take@{tmp_path / 'takes.csv'}")
+    ungrouped = replace(grouped, group="")
+    one, other = (ablate(task / "half", task / "gt.json", None, options) for options in (grouped, ungrouped))
+    assert one.cells[1].final_score != other.cells[1].final_score
+
+
 def test_a_cell_of_one_seed_is_what_evaluation_and_bootstrap_say(material):
-    features, truth, fold_of = material
-    found = predict_out_of_fold(features, truth, FoldPlan(fold_of, False), [HEADS], 8, SILENCE)
+    features, truth, spec, fold_of = material
+    found = predict_out_of_fold(features, truth, spec, fold_of, [HEADS], SILENCE)
     cell = judge_cell(found, truth, draw_resamples(truth, 200, 7), ["half"], "multi", "")
     evaluation = evaluate(found[0], truth)
     assert cell.final_score == pytest.approx(evaluation.final_score, abs=1e-12)
@@ -132,9 +155,9 @@ def test_a_cell_of_one_seed_is_what_evaluation_and_bootstrap_say(material):
 
 
 def test_a_cell_of_two_seeds_has_their_mean_and_deviation(material):
-    features, truth, fold_of = material
+    features, truth, spec, fold_of = material
     runs = [replace(HEADS, seed=seed, dropout=0.9) for seed in (0, 1)]
-    found = predict_out_of_fold(features, truth, FoldPlan(fold_of, False), runs, 8, SILENCE)
+    found = predict_out_of_fold(features, truth, spec, fold_of, runs, SILENCE)
     counts = draw_resamples(truth, 60, 0)
     both = judge_cell(found, truth, counts, ["half"], "multi", "")
     one, other = (judge_cell([each], truth, counts, ["half"], "multi", "") for each in found)
@@ -156,7 +179,7 @@ def only_in(found: Predictions, names):
 
 
 def test_weights_by_score_are_chosen_without_the_fold_they_are_used_on(material):
-    _, truth, fold_of = material
+    _, truth, _, fold_of = material
     perfect = Predictions(truth.video_ids, truth.vocabulary, truth.segments)
     own = [name for name in truth.video_ids if fold_of[name] == 0]
     others = [name for name in truth.video_ids if fold_of[name] != 0]
@@ -209,7 +232,7 @@ def test_the_files_say_what_the_report_says(report, task):
 
 
 def test_a_shared_layer_is_compared_with_one_task(task):
-    options = replace(FAST, heads=replace(HEADS, head="mlp", hidden_size=8), num_seeds=1, select="last")
+    options = replace(FAST, heads=replace(HEADS, head="mlp", hidden_size=8), num_seeds=1)
     found = ablate(task / "half", task / "gt.json", None, options)
     single, multi = found.cells
     assert (single.equal_to, multi.equal_to, found.ensembles) == ("", "", ())
@@ -220,7 +243,7 @@ def test_a_shared_layer_is_compared_with_one_task(task):
 
 
 def test_a_folder_of_several_kinds_is_several_stores(task):
-    options = replace(FAST, num_seeds=1, select="last")
+    options = replace(FAST, num_seeds=1)
     for name in ("half", "one"):
         for part in (task / name).iterdir():
             (task / "both").mkdir(exist_ok=True)
@@ -244,7 +267,7 @@ def test_all_cells_are_judged_on_the_same_videos(task, tmp_path):
     del database["video 03"]
     write_store(tmp_path / "few", database, make_spec(SIZE, step_seconds=1.0, clip_seconds=1.0))
     told = Recorder()
-    options = replace(FAST, num_seeds=1, select="last")
+    options = replace(FAST, num_seeds=1)
     found = ablate([task / "half", tmp_path / "few"], task / "gt.json", None, options, told)
     assert found.num_videos == 11
     assert any("1 of 12 annotated videos are not in every store" in text for _, text in told.of("warn"))
@@ -269,7 +292,7 @@ def test_what_cannot_be_dealt_into_folds_is_refused(task, options, message, hint
     [
         ({"num_folds": 1}, "1 folds"),
         ({"num_seeds": 0}, "0 seeds"),
-        ({"select": "best"}, "select 'best'"),
+        ({"heads": HeadOptions(patience=3)}, "patience"),
         ({"num_resamples": 0}, "resamples"),
         ({"fusion": FusionOptions("none")}, "makes no ensemble"),
     ],

@@ -326,7 +326,7 @@ OTHERS = {
         ),
     ),
     "ablate": (
-        "--folds 3 --num-seeds 2 --subset a,b --classes c --select last --head mlp --epochs 3 --batch-size 5 --lr 0.2 "
+        "--folds 3 --num-seeds 2 --subset a,b --classes c --group g --head mlp --epochs 3 --batch-size 5 --lr 0.2 "
         "--weight-decay 0.3 --dropout 0.4 --scene-weight 0.6 --hidden-size 9 --bootstrap 50 --fusion wbf "
         "--fusion-tiou 0.4 --seed 9",
         AblateOptions(
@@ -345,9 +345,9 @@ OTHERS = {
             2,
             "a,b",
             "c",
-            "last",
             50,
             FusionOptions("wbf", 0.4),
+            "g",
         ),
     ),
     "runs": ("--sort time --command score --top 3", RunsOptions("time", "score", 3)),

@@ -8,7 +8,7 @@ import typer
 
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.options import HEADS, HeadOptions
-from tsmfeat.workflows.ablation_options import SELECTIONS, AblateOptions
+from tsmfeat.workflows.ablation_options import AblateOptions
 from tsmfeat_cli.ablation_tables import describe_ablation
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose
 from tsmfeat_cli.recording import AUTO, Record, record_run
@@ -41,12 +41,9 @@ def command(
     classes: Annotated[
         str, typer.Option("--classes", help="File of class names. Default: those annotated.")
     ] = AblateOptions.classes,
-    select: Annotated[
-        str,
-        typer.Option(
-            "--select", help=f"{', '.join(SELECTIONS)}: the epoch best on a tenth of the videos, or the last."
-        ),
-    ] = AblateOptions.select,
+    group: Annotated[
+        str, typer.Option("--group", help="COLUMN of the annotations, or COLUMN@FILE.csv: equal values share a fold.")
+    ] = AblateOptions.group,
     head: Annotated[str, typer.Option("--head", help=", ".join(HEADS))] = HeadOptions.head,
     epochs: Annotated[int, typer.Option("--epochs", help="Passes over the training rows.")] = HeadOptions.epochs,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Rows a step.")] = HeadOptions.batch_size,
@@ -94,9 +91,9 @@ def command(
         num_seeds,
         subset,
         classes,
-        select,
         bootstrap,
         FusionOptions(fusion, fusion_tiou),
+        group,
     )
     from tsmfeat.workflows.ablation import ablate
     from tsmfeat.workflows.ablation_files import ABLATION_FILES

@@ -21,11 +21,10 @@ from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.ablation_ensembles import WEIGHTINGS, fuse_members
 from tsmfeat.workflows.ablation_files import require_ablation_output, write_ablation
-from tsmfeat.workflows.ablation_folds import FoldPlan, predict_out_of_fold
+from tsmfeat.workflows.ablation_folds import deal_videos, predict_out_of_fold
 from tsmfeat.workflows.ablation_options import AblateOptions
 from tsmfeat.workflows.ablation_report import MULTI, SINGLE, AblationReport, Cell, CellDifference, find_best
 from tsmfeat.workflows.ablation_scores import compare_cells, draw_resamples, judge_cell
-from tsmfeat.workflows.folds import assign_folds
 from tsmfeat.workflows.inference import gather_features
 from tsmfeat.workflows.scored_sources import list_paths
 from tsmfeat.workflows.splits import select_videos
@@ -103,7 +102,10 @@ def ablate(
         # A folder may hold a file for each of several kinds of features.
         stores = [store for path in paths for store in open_by_spec(expand_paths(path), stack)]
         named = name_stores(stores)
-        job = _make_job(truth, stores, options, progress)
+        truth = _keep_common(truth, stores, progress)
+        fold_of = deal_videos(truth.video_ids, annotations, options.num_folds, options.group)
+        counts = draw_resamples(truth, options.num_resamples, options.heads.seed)
+        job = _Job(truth, fold_of, counts, options, progress)
         found = _fit_grid(job, named)
     cells = _judge_grid(job, found)
     ensembles = _judge_ensembles(job, found, list(named))
@@ -192,7 +194,7 @@ def _word(field: str, spec: FeatureSpec) -> str:
             return f" {value}" if value else ""
 
 
-def _make_job(truth: Annotations, stores: Sequence[FeatureStore], options: AblateOptions, progress: Progress) -> _Job:
+def _keep_common(truth: Annotations, stores: Sequence[FeatureStore], progress: Progress) -> Annotations:
     common = [name for name in truth.video_ids if all(name in store for store in stores)]
     if len(common) < len(truth.video_ids):
         progress.warn(
@@ -207,8 +209,7 @@ def _make_job(truth: Annotations, stores: Sequence[FeatureStore], options: Ablat
     truth = select_videos(truth, common)
     if not len(truth.segments):
         raise InputError(f"the {len(common)} videos hold no annotated segment; nothing can be scored", "")
-    counts = draw_resamples(truth, options.num_resamples, options.heads.seed)
-    return _Job(truth, assign_folds(truth.video_ids, options.num_folds), counts, options, progress)
+    return truth
 
 
 def _fit_grid(job: _Job, stores: Mapping[str, FeatureStore]) -> _Found:
@@ -216,14 +217,12 @@ def _fit_grid(job: _Job, stores: Mapping[str, FeatureStore]) -> _Found:
     heads, seeds, fitted = job.options.heads, job.options.seeds, job.fitted_tasks
     runs: list[HeadOptions] = [replace(heads, tasks=_TASKS_OF[tasks], seed=seed) for tasks in fitted for seed in seeds]
     found: _Found = {tasks: {} for tasks in fitted}
-    plan = FoldPlan(job.fold_of, job.options.select == "final-score")
-    job.progress.begin("ablate", len(stores) * job.options.num_folds, "folds")
-    for name, store in stores.items():
+    for number, (name, store) in enumerate(stores.items(), 1):
+        job.progress.note(f"{name}: {job.options.num_folds} folds, store {number} of {len(stores)}")
         features = gather_features(store, job.truth.video_ids)
-        predicted = predict_out_of_fold(features, job.truth, plan, runs, store.spec.num_frames, job.progress)
+        predicted = predict_out_of_fold(features, job.truth, store.spec, job.fold_of, runs, job.progress)
         for place, tasks in enumerate(fitted):
             found[tasks][name] = predicted[place * len(seeds) : (place + 1) * len(seeds)]
-    job.progress.end()
     return found
 
 

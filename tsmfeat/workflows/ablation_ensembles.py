@@ -41,7 +41,7 @@ def fuse_members(
     truth
         The videos.
     fold_of
-        As of `tsmfeat.workflows.folds.assign_folds`, by which the members were held out too.
+        The fold of each video, by which the members were held out too.
     options
         Any fusion but none.
     seed
@@ -54,7 +54,7 @@ def fuse_members(
     """
     judge = Judge("paper")
     search = SearchOptions(max(fold_of.values()) + 1, seed)
-    learned = learn_weights(members, truth, options, judge, search)
+    learned = learn_weights(members, truth, options, judge, search, fold_of)
     return {
         EQUAL: Ensemble(fuse(members, None, options), (1 / len(members),) * len(members)),
         BY_SCORE: _fuse_by_score(members, truth, fold_of, options, judge),

@@ -91,11 +91,10 @@ def _markdown_row(cell: Cell, name: str) -> str:
 def describe_task(report: AblationReport) -> list[str]:
     """Return what was judged, and how, in sentences."""
     options = report.options
-    chosen = "the best epoch on a tenth of them" if options.select == "final-score" else "the last epoch"
     return [
         f"{report.num_videos} videos, {report.num_segments:,} segments of {report.num_actions} actions, "
         f"{report.num_scenes} scenes. Every video is predicted by heads fitted on the other {options.num_folds - 1} of "
-        f"{options.num_folds} folds ({chosen}); head {options.heads.head}, {options.num_seeds} seeds.",
+        f"{options.num_folds} folds; head {options.heads.head}, {options.num_seeds} seeds.",
         f"Final score: mean of the mAP over tIoU {', '.join(f'{t:g}' for t in report.tiou_thresholds)}, all folds "
         f"ranked together, mean over seeds. Intervals: {options.num_resamples:,} resamples of the videos, the same for "
         "all.",

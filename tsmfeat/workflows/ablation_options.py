@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from tsmfeat.errors import ConfigurationError, require_choice
+from tsmfeat.errors import ConfigurationError
 from tsmfeat.fusion.options import FusionOptions
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.metrics.options import require_resamples
-
-SELECTIONS = ("final-score", "last")
 
 
 @dataclass(frozen=True)
@@ -19,24 +17,25 @@ class AblateOptions:
     heads
         Of every cell; the tasks are what is compared, and `seed` is the first of the seeds.
     num_folds
-        Parts of the videos, by the hash of their ids: each is predicted by heads that saw the others.
+        Parts of the videos, by the hash of their ids: each is predicted by heads that saw the others, at their last
+        epoch.
     num_seeds
         Fits of each cell, from seeds that follow each other.
     subset
         Subsets whose videos are dealt into folds, as a comma list; empty: the only one there is.
     classes
         File of class names; empty: those of the annotations.
-    select
-        One of `SELECTIONS`: the epoch of the best score on a tenth of the training videos, or the last one of all.
     num_resamples
         Of the videos, for intervals.
     fusion
         Of the ensembles.
+    group
+        A column of the annotations, or ``COLUMN@FILE.csv``: videos of equal value share a fold. Empty: each its own.
 
     Raises
     ------
     ConfigurationError
-        A number out of range, an unknown selection, or a fusion that fuses nothing.
+        A number out of range, patience (no epoch is chosen), or a fusion that fuses nothing.
     """
 
     heads: HeadOptions = field(default_factory=HeadOptions)
@@ -44,9 +43,9 @@ class AblateOptions:
     num_seeds: int = 3
     subset: str = ""
     classes: str = ""
-    select: str = SELECTIONS[0]
     num_resamples: int = 1000
     fusion: FusionOptions = field(default_factory=FusionOptions)
+    group: str = ""
 
     def __post_init__(self) -> None:
         """Check what belongs to no stage."""
@@ -54,7 +53,8 @@ class AblateOptions:
             raise ConfigurationError(f"{self.num_folds} folds; one is held out while others train", "use --folds 5")
         if self.num_seeds < 1:
             raise ConfigurationError(f"{self.num_seeds} seeds; each cell is fitted once at least", "use --num-seeds 3")
-        require_choice("select", self.select, SELECTIONS)
+        if self.heads.patience:
+            raise ConfigurationError("patience; every cell is fitted to its last epoch", "leave it out")
         require_resamples(self.num_resamples)
         if self.fusion.fusion == "none":
             raise ConfigurationError("fusion 'none' makes no ensemble", "use --fusion paper, or another")

@@ -92,7 +92,12 @@ class LearnedWeights:
 
 
 def learn_weights(
-    models: Sequence[Predictions], truth: Annotations, fusion: FusionOptions, judge: Judge, search: SearchOptions
+    models: Sequence[Predictions],
+    truth: Annotations,
+    fusion: FusionOptions,
+    judge: Judge,
+    search: SearchOptions,
+    fold_of: Mapping[str, int] | None = None,
 ) -> LearnedWeights:
     """Choose the weights of the highest final score, and say what such a choice gains on videos it has not seen.
 
@@ -111,6 +116,8 @@ def learn_weights(
         The protocol.
     search
         Folds, seed and number of candidates.
+    fold_of
+        The fold of each annotated video, from 0; None: by the hash of their ids.
 
     Raises
     ------
@@ -122,7 +129,7 @@ def learn_weights(
     if fusion.fusion == "none":
         raise ConfigurationError("fusion 'none' has no weights to learn", "use --weights equal, or another --fusion")
     began = time.monotonic()
-    folds = assign_folds(truth.video_ids, search.folds)
+    folds = assign_folds(truth.video_ids, search.folds) if fold_of is None else fold_of
     grade = make_grade(models, truth, fusion, judge, folds)
     listed = list_candidates(len(models), search.num_candidates, np.random.default_rng([search.seed, 0]))
     grades = np.array([grade(weights) for weights in listed])

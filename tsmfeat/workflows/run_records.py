@@ -63,7 +63,7 @@ def describe_run(command: str, command_line: str, output: str | Path | None, par
 def fit_parts(
     report: "FitReport", features: Sequence[str | Path], annotations: str | Path, options: FitOptions
 ) -> Record:
-    """Return what `fit-heads` knows of its run; the score is that of the validation videos."""
+    """Return what `fit-heads` knows of its run; the score is that of the validation videos, or out of fold."""
     judged = report.validation or {}
     final = judged.get("final_score")
     return {
