@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from tsmfeat.errors import CheckpointError, ConfigurationError, InputError, VideoError
 from tsmfeat.files import sha256_file
 from tsmfeat.formats.activitynet import read_annotations, read_predictions
+from tsmfeat.heads.options import HeadOptions
 from tsmfeat.metrics.average_precision import evaluate
 from tsmfeat.trunk.checkpoint import save_trunk
 from tsmfeat.values.segments import Segments
@@ -30,7 +31,6 @@ from tsmfeat.workflows.failures import Failure, save_failures
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.label_summaries import tied_share
-from tsmfeat.workflows.options import HeadOptions
 from tsmfeat_cli.main import app
 
 GOLDEN = DATA / "evaluation"

@@ -14,13 +14,14 @@ from torchvision.models import resnet18, resnet50
 from typer.testing import CliRunner
 
 from tsmfeat.formats.interval_scores import write_interval_scores
+from tsmfeat.heads.options import HeadOptions
 from tsmfeat.trunk.tsm import build_trunk
 from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.video.encoding import write_video
 from tsmfeat.workflows import extract, fit_heads
 from tsmfeat.workflows.fit_options import FitOptions
-from tsmfeat.workflows.options import ExtractOptions, HeadOptions, TrunkOptions, VideoOptions
+from tsmfeat.workflows.options import ExtractOptions, TrunkOptions, VideoOptions
 from tsmfeat_cli.lazy import COMMANDS as COMMANDS_OF_THE_APP
 from tsmfeat_cli.main import app
 
