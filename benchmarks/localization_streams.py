@@ -139,7 +139,8 @@ def read_rendered(folder: Path) -> list[Stream]:
                 if opened.spec != checkpoint.spec:
                     continue
                 scores = score_stored_videos(checkpoint, opened, truth.video_ids, Silence())
-            streams.append(_as_stream(heads.stem, scores, truth))
+            if isinstance(scores, IntervalScores):
+                streams.append(_as_stream(heads.stem, scores, truth))
     return streams
 
 

@@ -136,7 +136,7 @@ def study_rendered(folder: Path, num_videos: int) -> dict[str, Any]:
         for store, path in zip(stores, heads, strict=True):
             with open_features(store) as opened:
                 scores = score_stored_videos(loaded[str(path)], opened, truth.video_ids, Silence())
-            models.append(localize(scores))
+            models.append(localize(scores) if isinstance(scores, IntervalScores) else scores)
         studies[f"rendered, {len(truth.video_ids)} {subset} videos"] = study(models, names, truth)
     return studies
 

@@ -62,6 +62,8 @@ def test_the_defaults_are_those_of_the_command_line_contract():
         ("background_weight", float("inf")),
         ("background_weight", "balance"),
         ("background_weight", "1.0"),
+        ("num_levels", 0),
+        ("nms_sigma", 0.0),
     ],
 )
 def test_what_cannot_be_carried_out_is_refused_by_name_with_a_remedy(name, value):

@@ -181,7 +181,7 @@ def test_heads_tell_what_they_know(folder):
     assert found["options"]["epochs"] == 2
     assert found["validation"]["final_score"] == found["record"]["validation"]["final_score"]
     text = call("inspect", folder / "heads").stdout
-    assert "heads, version 2: action and scene, 3 classes, 2 scenes; validation final score" in text
+    assert "linear heads, version 2: action and scene, 3 classes, 2 scenes; validation final score" in text
     assert "step_seconds" in text
     assert len(call("inspect", folder / "heads", "-v").stdout) > len(text)
 

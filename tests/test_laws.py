@@ -171,6 +171,7 @@ OTHERS = {
         "--dropout 0.4 --dropout-unit embedding --standardize off --scene-weight 0.6 --background-weight balanced "
         "--min-overlap 0.7 --seed 9 --subset a --classes c --head mlp "
         "--hidden-size 8 --device cpu --views b,a --view-dropout 0.2 --num-layers 3 --smoothing-loss 0.25 --rank 5 "
+        "--num-levels 3 --nms-sigma 0.4 "
         "--sweep lr=0.1,0.2 --num-seeds 2 --folds 3 --group g --save-oof oof "
         "--pseudo p.json --pseudo-min-score 0.7 --loss focal:2 --label-smoothing 0.1 --targets overlap "
         "--background-ratio 3 --calibrate temperature",
@@ -201,6 +202,8 @@ OTHERS = {
                 label_smoothing=0.1,
                 targets="overlap",
                 background_ratio=3.0,
+                num_levels=3,
+                nms_sigma=0.4,
             ),
             "a",
             "",

@@ -112,6 +112,12 @@ def command(
     rank: Annotated[
         int, typer.Option("--rank", help="Products of an interval with its video, of a conditioned head.")
     ] = HeadOptions.rank,
+    num_levels: Annotated[
+        int, typer.Option("--num-levels", help="Of a pyramid: each level has half the places of the one below.")
+    ] = HeadOptions.num_levels,
+    nms_sigma: Annotated[
+        float, typer.Option("--nms-sigma", help="Of a pyramid: the larger, the less overlapping segments are weakened.")
+    ] = HeadOptions.nms_sigma,
     sweep: Annotated[
         str, typer.Option("--sweep", help="Values to try, such as 'lr=0.001,0.01;dropout=0,0.5'.")
     ] = FitOptions.sweep,
@@ -189,6 +195,8 @@ def command(
         label_smoothing,
         targets,
         parse_number_or_word(background_ratio, EVERY_ROW, "--background-ratio"),
+        num_levels,
+        nms_sigma,
     )
     named = parse_words(views, "--views") if views else ()
     fitting = FitOptions(

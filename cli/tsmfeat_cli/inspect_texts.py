@@ -43,8 +43,8 @@ def _heads(found: Found, verbose: bool) -> list[str]:
     judged = found["validation"]
     score = "none" if judged is None else f"{judged['final_score']:.4f}"
     lines = [
-        f"heads, version {found['version']}: {' and '.join(found['tasks'])}, {len(found['classes'])} classes, "
-        f"{len(found['scenes'])} scenes; validation final score {score}"
+        f"{found['head']} heads, version {found['version']}: {' and '.join(found['tasks'])}, "
+        f"{len(found['classes'])} classes, {len(found['scenes'])} scenes; validation final score {score}"
     ]
     lines += [*_specs([found["spec"], *found["joined"]]), "options", *_fields(found["options"])]
     if verbose:

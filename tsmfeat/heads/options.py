@@ -8,9 +8,11 @@ from typing import Any
 from tsmfeat.errors import ConfigurationError, did_you_mean
 from tsmfeat.heads.loss_options import EVERY_ROW, LOSSES, TARGETS, LossRule, read_loss, require_loss_choices
 
-HEADS = ("linear", "mlp", "tcn", "conditioned")
+HEADS = ("linear", "mlp", "tcn", "conditioned", "pyramid")
 CONTEXT_HEADS: tuple[str, ...] = ("tcn", "conditioned")
 """Kinds that look at other intervals of a video: their batches are whole videos."""
+SEGMENT_HEADS = ("pyramid",)
+"""Kinds that say where segments begin and end, and give no scores of intervals."""
 
 DEEP_HEADS = ("tcn",)
 """Kinds of many layers: descended by AdamW, where plain descent takes ten times the epochs."""
@@ -34,9 +36,13 @@ _NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "min_overlap": ("in [0, 1]", lambda value: 0 <= value <= 1),
     "smoothing_loss": ("of 0 or more", lambda value: value >= 0),
     "label_smoothing": ("in [0, 1)", lambda value: 0 <= value < 1),
+    "nms_sigma": ("above 0", lambda value: value > 0),
 }
 
-_COUNTS = {"epochs": 1, "batch_size": 1, "seed": 0, "hidden_size": 1, "patience": 0, "num_layers": 1, "rank": 1}
+_COUNTS = {
+    **dict.fromkeys(("epochs", "batch_size", "hidden_size", "num_layers", "rank", "num_levels"), 1),
+    **dict.fromkeys(("seed", "patience"), 0),
+}
 
 
 @dataclass(frozen=True)
@@ -48,21 +54,22 @@ class HeadOptions:
     head
         One of `HEADS`. ``"linear"``: two matrices on the embedding, which share nothing; ``"mlp"``: two matrices on a
         hidden layer that both tasks share, ``GELU(LayerNorm(A e))``; ``"tcn"``: on dilated residual convolutions over
-        the intervals of a video; ``"conditioned"``: on the embedding and its products with the mean of its video.
+        the intervals of a video; ``"conditioned"``: on the embedding and its products with the mean of its video;
+        ``"pyramid"``: segments whose bounds are regressed, between those of the grid too (`tsmfeat.heads.pyramid`).
     tasks
         ``("action",)`` (the paper's *Single*) or ``("action", "scene")``. The action task cannot be left out:
         segments and the final score come from it.
     epochs, batch_size
         Passes over the training rows, and rows in one step of descent.
     lr, momentum, weight_decay
-        Stochastic gradient descent; the decay acts on weights, not on biases. Of a ``"tcn"``: AdamW, with the momentum
-        as beta 1.
+        Stochastic gradient descent; the decay acts on weights, not on biases. Of a ``"tcn"`` and a
+        ``"pyramid"``: AdamW, with the momentum as beta 1.
     schedule
         ``"cosine"``: from `lr` to 0, step by step; ``"step"``: a tenth after 50 % and again after 80 % of the epochs;
         ``"none"``: constant.
     dropout, dropout_unit
-        Probability in [0, 1); of a linear head's inputs, of the hidden units of every other kind (which take it as it
-        is). Unit ``"frame"``: per frame, as TSM draws it, converted to the probability that makes
+        Probability in [0, 1); of the inputs of a linear head and a pyramid, of the hidden units of every other kind
+        (which take it as it is). Unit ``"frame"``: per frame, as TSM draws it, converted to the probability that makes
         the same noise on a mean of frames (`tsmfeat.heads.model.equivalent_dropout`); ``"embedding"``: taken as it is.
     standardize
         Whether inputs are centred and scaled by the training rows' mean and deviation.
@@ -107,6 +114,12 @@ class HeadOptions:
     background_ratio
         At most so many background rows for each row with an action are drawn for an epoch, each epoch anew;
         ``"all"``: all of them, every epoch.
+    num_levels
+        Of a pyramid: levels, each with half the places of the one below. Segments longer than ``2 ** (num_levels + 2)``
+        intervals are left to the last.
+    nms_sigma
+        Of a pyramid: a segment that overlaps a better one of its action by tIoU o keeps ``exp(-o² / nms_sigma)`` of its
+        score; above 0.
 
     Raises
     ------
@@ -150,6 +163,8 @@ class HeadOptions:
     label_smoothing: float = 0.0
     targets: str = TARGETS[0]
     background_ratio: float | str = EVERY_ROW
+    num_levels: int = 6
+    nms_sigma: float = 0.5
 
     def __post_init__(self) -> None:
         """Check the choices, the tasks and the numbers."""

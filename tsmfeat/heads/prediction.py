@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsmfeat.errors import SpecMismatchError
+from tsmfeat.errors import ConfigurationError, SpecMismatchError
 from tsmfeat.heads.model import HeadParameters
-from tsmfeat.heads.options import CONTEXT_HEADS
+from tsmfeat.heads.options import CONTEXT_HEADS, SEGMENT_HEADS
 from tsmfeat.heads.representation import represent
 from tsmfeat.heads.temperature import apply_activation, log_softmax
 from tsmfeat.heads.views import JoinedViews, fill_missing
@@ -49,6 +49,8 @@ def predict_probabilities(
     ------
     SpecMismatchError
         The embeddings have another size than the heads were fitted on.
+    ConfigurationError
+        Heads that say segments instead.
 
     Examples
     --------
@@ -98,6 +100,11 @@ def _represent_blocks(
     views: JoinedViews | None,
 ) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
     """Yield what the output layers see, some rows at a time."""
+    if weights.kind in SEGMENT_HEADS:
+        raise ConfigurationError(
+            f"a {weights.kind} head says segments; it has no scores of intervals",
+            "use tsmfeat predict or score, or fit heads of another kind, such as --head linear",
+        )
     if embeddings.ndim != 2 or embeddings.shape[1] != weights.embedding_size:
         raise SpecMismatchError(
             f"embeddings of shape {embeddings.shape}; the heads expect (N, {weights.embedding_size})",

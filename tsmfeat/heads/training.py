@@ -15,7 +15,7 @@ from tsmfeat.heads.grouping import group_runs
 from tsmfeat.heads.leaders import LeaderBoard
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.optimization import learning_rate
-from tsmfeat.heads.options import HeadOptions
+from tsmfeat.heads.options import SEGMENT_HEADS, HeadOptions
 from tsmfeat.heads.rows import TrainingRows
 from tsmfeat.heads.selection import Selection
 from tsmfeat.heads.stack import fold_stack
@@ -108,6 +108,10 @@ def train_heads(
     EnvironmentLackError
         A device that is not there.
     """
+    if any(one.head in SEGMENT_HEADS for one in options):
+        raise ConfigurationError(
+            f"head {options[0].head!r}: it learns from segments, not from rows", "fit it on annotated videos"
+        )
     groups = group_runs(options)
     scales = {wanted: _standardize(data, wanted) for wanted in {one.standardize for one in options}}
     fitted: dict[int, FittedHeads] = {}

@@ -16,7 +16,7 @@ from tsmfeat.priors.counts import ActionCounts
 from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress
-from tsmfeat.workflows.inference import score_intervals
+from tsmfeat.workflows.inference import run_heads
 from tsmfeat.workflows.joining import gather_joined, warn_of_lacking_views
 from tsmfeat.workflows.score_options import WEIGHTINGS
 
@@ -216,8 +216,8 @@ def score_stored_videos(
     stores: "FeatureStore | tuple[FeatureStore, ...]",
     video_ids: Sequence[str],
     progress: Progress,
-) -> IntervalScores:
-    """Return what heads say of every interval of the stored ones among some videos.
+) -> IntervalScores | Predictions:
+    """Return what heads say of the stored ones among some videos: scores of their intervals, or segments.
 
     Parameters
     ----------
@@ -249,4 +249,4 @@ def score_stored_videos(
         )
     warn_of_lacking_views(views, stored, progress)
     features = gather_joined(views, stored)
-    return score_intervals(checkpoint.weights, features, checkpoint.vocabulary, checkpoint.scene_vocabulary)
+    return run_heads(checkpoint.weights, features, checkpoint.vocabulary, checkpoint.scene_vocabulary)

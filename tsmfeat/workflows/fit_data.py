@@ -10,7 +10,9 @@ import numpy as np
 
 from tsmfeat.heads.loss_options import target_kind
 from tsmfeat.heads.model import HeadParameters
-from tsmfeat.heads.options import HeadOptions
+from tsmfeat.heads.options import SEGMENT_HEADS, HeadOptions
+from tsmfeat.heads.pyramid_training import train_pyramids
+from tsmfeat.heads.pyramid_videos import make_training_videos
 from tsmfeat.heads.rows import TrainingRows
 from tsmfeat.heads.shares import soft_targets
 from tsmfeat.heads.targets import interval_targets, scene_targets
@@ -27,6 +29,9 @@ from tsmfeat.workflows.joining import gather_joined, warn_of_lacking_views
 from tsmfeat.workflows.pseudo_labels import add_pseudo_labels
 from tsmfeat.workflows.splits import Split, fold_videos_of, select_videos, split_videos
 from tsmfeat.workflows.view_stores import open_views
+
+# Options that say how rows become targets and what they weigh.
+_OF_ROWS = ("background_weight", "min_overlap", "loss", "label_smoothing", "targets", "background_ratio")
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +178,8 @@ def train_runs(
 ) -> list[FittedHeads]:
     """Fit every run on some of the training videos; runs of one least overlap share targets and are trained together.
 
+    Kinds that say segments learn from the annotated segments themselves, one run after another.
+
     Parameters
     ----------
     data
@@ -189,13 +196,35 @@ def train_runs(
     validate = None if judge is None else (lambda weights: judge(weights).evaluation.final_score)
     num_frames = min(spec.num_frames for spec in data.specs)
     fitted: dict[int, FittedHeads] = {}
-    for min_overlap in dict.fromkeys(run.min_overlap for run in runs):
-        places = [place for place, run in enumerate(runs) if run.min_overlap == min_overlap]
+    segmental = [place for place, run in enumerate(runs) if run.head in SEGMENT_HEADS]
+    if segmental:
+        trained = _train_on_segments(data, [runs[place] for place in segmental], keep, validate, progress)
+        fitted |= dict(zip(segmental, trained, strict=True))
+    others = [place for place in range(len(runs)) if place not in segmental]
+    for min_overlap in dict.fromkeys(runs[place].min_overlap for place in others):
+        places = [place for place in others if runs[place].min_overlap == min_overlap]
         kinds = {target_kind(runs[place].loss, runs[place].targets) for place in places}
         rows = make_training_rows(data.truth, data.training, min_overlap, keep, kinds)
         found = train_heads(rows, [runs[place] for place in places], num_frames, validate, progress)
         fitted |= dict(zip(places, found, strict=True))
     return [fitted[place] for place in range(len(runs))]
+
+
+def _train_on_segments(
+    data: FitData,
+    runs: Sequence[HeadOptions],
+    keep: Sequence[int] | None,
+    validate: Callable[[HeadParameters], float] | None,
+    progress: Progress,
+) -> list[FittedHeads]:
+    for name in _OF_ROWS:
+        if any(getattr(run, name) != getattr(HeadOptions, name) for run in runs):
+            progress.note(f"--{name.replace('_', '-')} has no say with --head {runs[0].head}: it learns from segments")
+    features = data.training if keep is None else select_gathered(data.training, keep)
+    videos = make_training_videos(
+        data.truth, features.video_ids, features.embeddings, features.row_offset, features.step_seconds, features.views
+    )
+    return train_pyramids(videos, runs, min(spec.num_frames for spec in data.specs), validate, progress)
 
 
 def make_judge(truth: Annotations, features: GatheredFeatures, progress: Progress) -> Judge | None:

@@ -9,6 +9,7 @@ from tsmfeat.errors import CheckpointError, ConfigurationError
 from tsmfeat.files import is_safetensors, make_folder, read_header, write_text
 from tsmfeat.formats.reading import read_annotations
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, save_heads
+from tsmfeat.heads.options import SEGMENT_HEADS, HeadOptions
 from tsmfeat.priors.counts import count_actions
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.progress import Progress, Silence
@@ -62,6 +63,7 @@ def fit_heads(
     runs = options.runs()
     sweep_out = out.with_name(f"{out.stem}.sweep.csv") if len(runs) > 1 else None
     _require_own_output(out)
+    _require_interval_scores(runs, options)
     truth = _read_truth(annotations, options, progress)
     make_folder(out.parent)
     data = load_fit_data(features, truth, options, progress)
@@ -133,6 +135,18 @@ def _compare_pseudo(
         "without": without,
         "with": chosen.fitted_score,
     }
+
+
+def _require_interval_scores(runs: Sequence[HeadOptions], options: FitOptions) -> None:
+    """Refuse what asks for scores of intervals where heads will have none, before anything is fitted."""
+    named = [run.head for run in runs if run.head in SEGMENT_HEADS]
+    asked = ["--save-oof"] * bool(options.save_oof) + ["--scene-prior"] * options.scene_prior
+    asked += ["--calibrate"] * (options.calibrate != "off")
+    if named and asked:
+        raise ConfigurationError(
+            f"{asked[0]} and --head {named[0]}: it says segments itself, and has no scores of intervals",
+            f"leave {asked[0]} out, or use another kind of head",
+        )
 
 
 def _require_own_output(out: Path) -> None:

@@ -20,6 +20,7 @@ def describe_heads(path: Path) -> dict[str, Any]:
     heads = load_heads(path)
     return {
         "kind": "heads",
+        "head": heads.weights.kind,
         "path": str(path),
         "version": read_header(path)["version"],
         "tasks": ["action", "scene"] if heads.weights.num_scenes else ["action"],

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tsmfeat.heads.model import HeadParameters
+from tsmfeat.heads.options import SEGMENT_HEADS
 from tsmfeat.heads.prediction import pool_scenes, predict_probabilities
+from tsmfeat.heads.pyramid_decoding import Grid, decode_videos
 from tsmfeat.heads.views import JoinedViews
 from tsmfeat.localization.localizing import localize
 from tsmfeat.values.predictions import IntervalScores, Predictions
@@ -96,8 +98,20 @@ def score_intervals(
     )
 
 
+def run_heads(
+    weights: HeadParameters, features: GatheredFeatures, actions: Vocabulary, scenes: Vocabulary
+) -> IntervalScores | Predictions:
+    """Return what heads say: a score of every interval, or, where their kind says so itself, segments."""
+    if weights.kind not in SEGMENT_HEADS:
+        return score_intervals(weights, features, actions, scenes)
+    grid = Grid(features.row_offset, features.step_seconds, features.duration_seconds, features.views)
+    segments, scene = decode_videos(weights, features.embeddings, grid)
+    return Predictions(features.video_ids, actions, segments, scenes if scene is not None else Vocabulary(()), scene)
+
+
 def predict_segments(
     weights: HeadParameters, features: GatheredFeatures, actions: Vocabulary, scenes: Vocabulary
 ) -> Predictions:
-    """Return the segments that heads find by the paper's rule, and the scene of every video."""
-    return localize(score_intervals(weights, features, actions, scenes))
+    """Return the segments that heads find, by the paper's rule or their own, and the scene of every video."""
+    said = run_heads(weights, features, actions, scenes)
+    return localize(said) if isinstance(said, IntervalScores) else said

@@ -9,9 +9,9 @@ from typing import Any
 
 from tsmfeat.errors import ConfigurationError, InputError, SpecMismatchError, did_you_mean
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads
-from tsmfeat.priors.tilting import tilt_intervals
+from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.store.reader import FeatureStore
-from tsmfeat.values.predictions import Predictions
+from tsmfeat.values.predictions import IntervalScores, Predictions
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.ensembles import (
     fuse_sources,
@@ -30,8 +30,9 @@ from tsmfeat.workflows.prediction_files import (
     write_prediction_file,
 )
 from tsmfeat.workflows.recorded_priors import lay_recorded_prior
+from tsmfeat.workflows.segment_heads import name_segment_heads, require_localization_to_matter
 from tsmfeat.workflows.transitions import localize_with_transitions, read_transitions
-from tsmfeat.workflows.video_priors import GivenPrior, match_prior, read_prior, require_scene_prior
+from tsmfeat.workflows.video_priors import GivenPrior, Source, match_prior, read_prior, require_scene_prior, tilt
 
 _SILENCE = Silence()
 
@@ -146,6 +147,7 @@ def predict(
     require_prediction_output(out)
     require_scores_outputs(options.scores_out, len(paths), out)
     checkpoints = {path: _load_heads(path) for path in paths}
+    _require_interval_scores(checkpoints, options)
     heads_used = _HeadsUsed(
         tuple(paths), checkpoints, _weigh_heads(paths, checkpoints, options), read_prior(options.prior, progress)
     )
@@ -171,6 +173,19 @@ def _load_heads(path: str) -> HeadsCheckpoint:
         remedy = "name feature stores and videos without an option" if is_source else "check --heads"
         raise InputError(f"{path}: {KIND_NAMES[kind]}; heads are checkpoints that tsmfeat fit-heads wrote", remedy)
     return load_heads(Path(path))
+
+
+def _require_interval_scores(checkpoints: Mapping[str, HeadsCheckpoint], options: PredictOptions) -> None:
+    """Refuse what asks for scores of intervals where heads have none, before hours of work."""
+    if options.localization != LocalizationOptions() or options.transitions:
+        require_localization_to_matter(checkpoints, has_others=False)
+    if options.scores_out and (named := name_segment_heads(checkpoints)):
+        kind = checkpoints[named[0]].weights.kind
+        raise ConfigurationError(
+            f"{named[0]}: a {kind} head says segments itself; --save-scores writes scores of intervals, which it has "
+            "none of",
+            "leave --save-scores out: the predictions hold all that it says",
+        )
 
 
 def _weigh_heads(
@@ -208,16 +223,23 @@ def _run_heads(heads: _HeadsUsed, opened: OpenedFeatures, options: PredictOption
     video_ids = _choose_videos(used, options.video_ids or asked_for)
     listed, transitions = [], read_transitions(options.transitions)
     for place, path in enumerate(heads.paths):
-        checkpoint = heads.checkpoints[path]
-        scores = score_stored_videos(checkpoint, stores_of[path], video_ids, progress)
-        if options.scores_out:
-            save_interval_scores(scores, options.scores_out[place], checkpoint, path)
-        scores = lay_recorded_prior(scores, path, heads.checkpoints, options.prior, progress)
-        if heads.prior is not None:
-            prior = match_prior(heads.prior, scores, recorded_counts(path, heads.checkpoints), path, progress)
-            scores = tilt_intervals(scores, prior, float(options.prior.gamma))
-        listed.append(localize_with_transitions(scores, options.localization, transitions))
+        said = score_stored_videos(heads.checkpoints[path], stores_of[path], video_ids, progress)
+        if isinstance(said, IntervalScores):
+            if options.scores_out:
+                save_interval_scores(said, options.scores_out[place], heads.checkpoints[path], path)
+            said = lay_recorded_prior(said, path, heads.checkpoints, options.prior, progress)
+        said = _lay_given_prior(said, path, heads, options, progress)
+        if isinstance(said, IntervalScores):
+            said = localize_with_transitions(said, options.localization, transitions)
+        listed.append(said)
     return fuse_sources(listed, heads.weights, options.fusion)
+
+
+def _lay_given_prior(said: Source, path: str, heads: _HeadsUsed, options: PredictOptions, progress: Progress) -> Source:
+    if heads.prior is None:
+        return said
+    prior = match_prior(heads.prior, said, recorded_counts(path, heads.checkpoints), path, progress)
+    return tilt(said, prior, float(options.prior.gamma))
 
 
 def _choose_videos(stores: Sequence[FeatureStore], wanted: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from tsmfeat.workflows.ensembles import load_checkpoints, weigh_sources
 from tsmfeat.workflows.options_in_vain import changes_localization
 from tsmfeat.workflows.score_options import ScoreOptions
 from tsmfeat.workflows.scored_sources import match_priors, read_sources
+from tsmfeat.workflows.segment_heads import require_localization_to_matter
 from tsmfeat.workflows.timing import timed
 from tsmfeat.workflows.transitions import localize_with_transitions, read_transitions
 from tsmfeat.workflows.units import join_sources
@@ -71,6 +72,8 @@ def read_entries(
 
     Raises
     ------
+    ConfigurationError
+        Options of localisation, and only heads that say segments.
     TsmfeatError
         Files that are missing, damaged or do not fit each other, or weights that do not fit the sources.
     """
@@ -78,6 +81,8 @@ def read_entries(
     everyone = [*paths, *options.statistics.compare]
     checkpoints = load_checkpoints(everyone)
     weights = weigh_sources(paths, checkpoints, "equal" if options.weights == "learned" else options.weights)
+    if changes_localization(options):
+        require_localization_to_matter(checkpoints, has_others=len(checkpoints) < len(everyone))
     listed = read_sources(everyone, checkpoints, features, truth, options, progress)
     if not any(isinstance(source, IntervalScores) for source in listed) and changes_localization(options):
         progress.note("options of localisation have no say on prediction files: their segments are made already")

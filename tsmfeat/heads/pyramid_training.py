@@ -1,0 +1,305 @@
+"""A pyramid is trained: whole videos in, segments out, one run after another."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tsmfeat.errors import ConfigurationError
+from tsmfeat.heads.adaptive_descent import AdaptiveDescent, begin_descent, clip_gradients, descend_adaptively
+from tsmfeat.heads.batches import Batches, draw_inputs, make_batches, mask_views
+from tsmfeat.heads.devices import resolve_device
+from tsmfeat.heads.model import HeadParameters, equivalent_dropout
+from tsmfeat.heads.optimization import learning_rate
+from tsmfeat.heads.options import HeadOptions
+from tsmfeat.heads.pyramid import fold_pyramid, initial_pyramid
+from tsmfeat.heads.pyramid_losses import distance_iou_loss, sigmoid_focal_loss
+from tsmfeat.heads.pyramid_places import lay_places
+from tsmfeat.heads.pyramid_targets import PyramidTargets, assign_places
+from tsmfeat.heads.pyramid_torch import PyramidTensors, run_pyramid_torch
+from tsmfeat.heads.pyramid_videos import TrainingVideos, choose_videos, group_videos
+from tsmfeat.heads.randomness import random_bits
+from tsmfeat.heads.selection import Selection
+from tsmfeat.heads.standardization import Standardization, measure_joined, no_standardization
+from tsmfeat.heads.training import FittedHeads
+from tsmfeat.values.annotations import NO_SCENE
+from tsmfeat.values.progress import Progress, Silence
+
+_SILENCE = Silence()
+_INITIAL_DEVIATION = 0.001
+# RetinaNet's prior (Lin et al., ICCV 2017): at first nearly every place says nothing, as nearly every place should.
+_INITIAL_PROBABILITY = 0.01
+_LONGEST_GRADIENT = 1.0
+# Of all steps: the rate grows from 0, since the first gradients of a fresh pyramid point anywhere.
+_WARM_UP_SHARE = 0.1
+_OUTPUTS = ("action_weight", "action_bias", "scene_weight", "scene_bias")
+LOSSES = ("action", "bounds", "scene")
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    data: TrainingVideos
+    options: HeadOptions
+    parameters: dict[str, Tensor]
+    descent: AdaptiveDescent
+    batches: Batches
+    standardization: Standardization
+    device: torch.device
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The losses there are."""
+        return LOSSES if "scene_weight" in self.parameters else LOSSES[:2]
+
+
+def train_pyramids(
+    data: TrainingVideos,
+    options: Sequence[HeadOptions],
+    num_frames: int,
+    validate: Callable[[HeadParameters], float] | None = None,
+    progress: Progress = _SILENCE,
+) -> list[FittedHeads]:
+    """Fit pyramids of several runs on the same videos, one after another.
+
+    The loss is the focal loss of all scores over the number of places that have an action, plus the distance-IoU loss
+    of those places' bounds over the same number, plus `scene_weight` times the cross-entropy of the videos' scenes.
+    It is descended by AdamW (`momentum` is its beta 1) in batches of whole videos, about `batch_size` intervals each;
+    the rate grows from 0 over the first tenth of the way, then follows the schedule. Inputs are dropped as a linear
+    head's are.
+
+    Parameters
+    ----------
+    data
+        The training videos.
+    options
+        How to fit each run.
+    num_frames
+        Frames T of a clip (of the features' spec): dropout per frame depends on it.
+    validate
+        Called with the weights after each epoch; the first epoch with the highest score is kept. Without it, or
+        where no score is above 0, the last epoch is.
+    progress
+        Told of every epoch.
+
+    Returns
+    -------
+    list of FittedHeads
+        One a run, in their order.
+
+    Raises
+    ------
+    ConfigurationError
+        A loss does not stay finite.
+    InputError
+        A training row is not finite.
+    EnvironmentLackError
+        A device that is not there.
+    """
+    progress.begin("fit heads", sum(one.epochs for one in options), "epochs")
+    try:
+        return [
+            _fit_one(data, one, num_frames, validate, _SILENCE if number else progress, progress)
+            for number, one in enumerate(options)
+        ]
+    finally:
+        progress.end()
+
+
+def _fit_one(
+    data: TrainingVideos,
+    options: HeadOptions,
+    num_frames: int,
+    validate: Callable[[HeadParameters], float] | None,
+    notes: Progress,
+    progress: Progress,
+) -> FittedHeads:
+    dropout = options.dropout
+    if options.dropout_unit == "frame":
+        dropout = equivalent_dropout(options.dropout, num_frames)
+    fit = _prepare(data, options, dropout, notes)
+    learned = _describe_targets(data, options)
+    if learned["num_unlearned"]:
+        notes.note(
+            f"{learned['num_unlearned']} of {learned['num_segments']} training segments have no place of their own "
+            "(beyond the last interval, or in the shadow of a shorter one) and are not learned"
+        )
+    selection = _run(fit, validate, progress)
+    if selection.is_idle:
+        progress.warn(f"no epoch scored above 0 on the validation videos: the last of {len(selection.history)} is kept")
+        selection.keep_last()
+    record = {
+        "num_rows": len(data.features),
+        "num_frames": num_frames,
+        "tasks": ["action", "scene"][: len(fit.tasks) - 1],
+        "num_parameters": sum(values.numel() for values in fit.parameters.values()),
+        "dropout": options.dropout,
+        "dropout_unit": options.dropout_unit,
+        "dropout_used": dropout,
+        "view_dropout": options.view_dropout,
+        **learned,
+        "epochs": selection.history,
+        "best_epoch": selection.best + 1,
+        "best_validation_score": selection.history[selection.best]["validation_score"],
+    }
+    if selection.chosen is None:
+        raise ConfigurationError(f"{options.epochs} epochs; a fit has one at least", "use --epochs 50")
+    return FittedHeads(selection.chosen, record)
+
+
+def _prepare(data: TrainingVideos, options: HeadOptions, dropout: float, progress: Progress) -> _Fit:
+    if not len(data.segments.label):
+        progress.warn("no training video has a segment: the heads will find nothing")
+    rows = np.arange(len(data.features))
+    if options.standardize:
+        standardization = measure_joined(data.features, rows, data.views)
+    else:
+        standardization = no_standardization(data.features.shape[1])
+    device = resolve_device(options.device)
+    parameters = {
+        name: torch.tensor(values, requires_grad=True, device=device)
+        for name, values in _initial_parameters(data, options, progress).items()
+    }
+    decays = [options.weight_decay if name.endswith("_weight") else 0.0 for name in parameters]
+    batches = make_batches(data.features, rows, standardization, dropout, options.seed)
+    if data.views is not None:
+        batches = mask_views(batches, data.views, options.view_dropout, options.seed)
+    descent = begin_descent(list(parameters.values()), decays)
+    return _Fit(data, options, parameters, descent, batches, standardization, device)
+
+
+def _initial_parameters(
+    data: TrainingVideos, options: HeadOptions, progress: Progress
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the body, and the output layers of the tasks, each drawn from a stream of its own."""
+    streams = {name: np.random.Generator(random_bits(options.seed, name)) for name in ("body", "action", "scene")}
+
+    def draw(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+        return streams["body"].standard_normal(shape, np.float32)
+
+    def output(name: str, count: int) -> npt.NDArray[np.float32]:
+        return streams[name].standard_normal((count, options.hidden_size), np.float32) * np.float32(_INITIAL_DEVIATION)
+
+    found = initial_pyramid(options, data.features.shape[1], draw)
+    prior = -math.log(1.0 / _INITIAL_PROBABILITY - 1.0)
+    found["action_weight"] = output("action", data.num_actions)
+    found["action_bias"] = np.full(data.num_actions, prior, np.float32)
+    if "scene" not in options.tasks:
+        return found
+    if not data.knows_scenes():
+        progress.note("no training video has a scene: only actions are fitted")
+        return found
+    found["scene_weight"] = output("scene", data.num_scenes)
+    found["scene_bias"] = np.zeros(data.num_scenes, np.float32)
+    return found
+
+
+def _describe_targets(data: TrainingVideos, options: HeadOptions) -> dict[str, int]:
+    targets = assign_places(lay_places(data.row_offset, options.num_levels), data.segments)
+    return {
+        "num_segments": len(data.segments.label),
+        "num_unlearned": int(np.count_nonzero(~targets.is_learned)),
+        "num_positive_places": len(targets.regressed),
+    }
+
+
+def _run(fit: _Fit, validate: Callable[[HeadParameters], float] | None, progress: Progress) -> Selection:
+    selection = Selection(validate is not None, fit.options.patience)
+    for epoch in range(fit.options.epochs):
+        losses = _run_epoch(fit, epoch)
+        weights = _folded(fit)
+        _require_finite(weights, losses, epoch, fit.options.lr)
+        named = {f"{name}_loss": float(loss) for name, loss in zip(fit.tasks, losses, strict=True)}
+        record = {"epoch": epoch + 1, "lr": _rate(fit.options, epoch), **named}
+        selection.show(weights, record, None if validate is None else float(validate(weights)))
+        progress.advance(1, ", ".join(f"{name.replace('_', ' ')} {loss:.4f}" for name, loss in named.items()))
+        if selection.ended:
+            progress.advance(fit.options.epochs - epoch - 1)
+            break
+    return selection
+
+
+def _run_epoch(fit: _Fit, epoch: int) -> npt.NDArray[np.float64]:
+    some = np.flatnonzero(np.diff(fit.data.row_offset) > 0)
+    order = some[fit.batches.order.permutation(len(some))]
+    groups = group_videos(fit.data.row_offset, order, fit.options.batch_size)
+    sums = np.zeros(len(fit.tasks))
+    for number, videos in enumerate(groups):
+        sums += _step(fit, videos, _rate(fit.options, epoch + number / len(groups)))
+    return sums / len(groups)
+
+
+def _rate(options: HeadOptions, epoch: float) -> float:
+    """Return the learning rate at a time in epochs."""
+    begun = min(1.0, (epoch / options.epochs + 1e-3) / _WARM_UP_SHARE)
+    return learning_rate(options, int(epoch), epoch % 1.0) * begun
+
+
+def _step(fit: _Fit, videos: npt.NDArray[np.int64], lr: float) -> npt.NDArray[np.float64]:
+    chosen = choose_videos(fit.data, videos)
+    places = lay_places(chosen.row_offset, fit.options.num_levels)
+    targets = assign_places(places, chosen.segments)
+    inputs = draw_inputs(fit.batches, chosen.rows, chosen.row_offset).to(fit.device)
+    body = {name: values for name, values in fit.parameters.items() if name not in _OUTPUTS}
+    found = run_pyramid_torch(body, fit.parameters["action_weight"], fit.parameters["action_bias"], inputs, places)
+    losses = place_losses(found, targets)
+    if "scene_weight" in fit.parameters:
+        losses.append(_scene_loss(fit, found, torch.from_numpy(chosen.scene).to(fit.device)))
+    factors = (1.0, 1.0, fit.options.scene_weight)
+    total = torch.stack([factor * loss for factor, loss in zip(factors, losses, strict=False)]).sum()
+    gradients = list(torch.autograd.grad(total, list(fit.parameters.values())))
+    clip_gradients(gradients, _LONGEST_GRADIENT)
+    descend_adaptively(fit.descent, gradients, lr, fit.options.momentum)
+    return torch.stack(losses).detach().cpu().numpy().astype(np.float64)
+
+
+def place_losses(found: PyramidTensors, targets: PyramidTargets) -> list[Tensor]:
+    """Return the loss of the scores and the loss of the bounds, both over the number of places with an action.
+
+    Parameters
+    ----------
+    found
+        What the pyramid says of the places.
+    targets
+        What it should say.
+    """
+    device = found.logits.device
+    named = torch.zeros_like(found.logits)
+    named[torch.from_numpy(targets.positive).to(device), torch.from_numpy(targets.label).to(device)] = 1.0
+    regressed = torch.from_numpy(targets.regressed).to(device)
+    wanted = torch.from_numpy(targets.distances).to(device)
+    count = max(len(targets.regressed), 1)
+    bounds = distance_iou_loss(found.distances.index_select(0, regressed), wanted)
+    return [sigmoid_focal_loss(found.logits, named) / count, bounds / count]
+
+
+def _scene_loss(fit: _Fit, found: PyramidTensors, scene: Tensor) -> Tensor:
+    scores = torch.addmm(fit.parameters["scene_bias"], found.pooled, fit.parameters["scene_weight"].t())
+    losses = torch.nn.functional.cross_entropy(scores, scene, ignore_index=NO_SCENE, reduction="sum")
+    return losses / max(int((scene != NO_SCENE).sum()), 1)
+
+
+def _folded(fit: _Fit) -> HeadParameters:
+    arrays = {name: values.detach().cpu().numpy().copy() for name, values in fit.parameters.items()}
+    outputs = {name: arrays.pop(name) for name in _OUTPUTS if name in arrays}
+    # A row for background, as every kind has one: sigmoid scores need none, and nothing reads it.
+    outputs["action_weight"] = np.pad(outputs["action_weight"], ((0, 1), (0, 0)))
+    outputs["action_bias"] = np.pad(outputs["action_bias"], (0, 1))
+    if fit.batches.views is not None:
+        # What is 0 after standardisation, as a missing view was in training.
+        outputs["missing"] = fit.standardization.mean.astype(np.float32)
+    # Not trained, but part of what the heads say.
+    body = fold_pyramid(arrays, fit.standardization) | {"nms_sigma": np.full(1, fit.options.nms_sigma, np.float32)}
+    return HeadParameters(**outputs, kind="pyramid", body=body, activation="sigmoid")
+
+
+def _require_finite(weights: HeadParameters, losses: npt.NDArray[np.float64], epoch: int, lr: float) -> None:
+    finite = all(np.isfinite(values).all() for values in weights.tensors().values())
+    if not finite or not np.isfinite(losses).all():
+        raise ConfigurationError(
+            f"epoch {epoch + 1}: the loss is no longer finite with lr {lr:g}; it must stay so",
+            f"use a smaller one, such as --lr {lr / 10:g}, and leave --standardize on",
+        )
