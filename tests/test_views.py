@@ -247,6 +247,22 @@ def test_from_stores_to_scores_by_command(task, tmp_path):
     assert "--views" in done.output
 
 
+@pytest.mark.parametrize("head", sorted({*HEAD_KINDS} - {"linear"}))
+def test_every_kind_knows_what_stands_in_for_a_view(task, tmp_path, head):
+    heads = replace(HEADS, head=head, epochs=2, view_dropout=0.3, hidden_size=16)
+    fit_heads([task / "panoramic", task / "front"], task / "gt.json", tmp_path / "heads", replace(FAST, heads=heads))
+    checkpoint = load_heads(tmp_path / "heads")
+    np.testing.assert_array_equal(checkpoint.weights.missing, load_heads(task / "joined").weights.missing)
+    moved = replace(checkpoint, weights=replace(checkpoint.weights, missing=checkpoint.weights.missing + 5.0))
+    save_heads(tmp_path / "moved", moved)
+    told = []
+    for name in ("heads", "moved"):
+        found = score(tmp_path / name, task / "gt.json", stores(task), TESTING).predictions
+        video = found.video_ids.index("video 17")  # it lacks the front view
+        told.append(found.segments.score[found.segments.video == video].tolist())
+    assert told[0] != told[1]
+
+
 def test_folds_and_sweeps_take_joined_views(task, tmp_path):
     heads = replace(HEADS, epochs=2)
     options = FitOptions(heads, views=VIEWS, num_folds=2, save_oof=str(tmp_path / "oof"), sweep="view-dropout=0,0.3")
