@@ -173,7 +173,7 @@ OTHERS = {
         "--hidden-size 8 --device cpu --views b,a --view-dropout 0.2 --num-layers 3 --smoothing-loss 0.25 --rank 5 "
         "--num-levels 3 --nms-sigma 0.4 "
         "--sweep lr=0.1,0.2 --num-seeds 2 --folds 3 --group g --save-oof oof "
-        "--pseudo p.json --pseudo-min-score 0.7 --loss focal:2 --label-smoothing 0.1 --targets overlap "
+        "--memory ram --pseudo p.json --pseudo-min-score 0.7 --loss focal:2 --label-smoothing 0.1 --targets overlap "
         "--background-ratio 3 --calibrate temperature",
         FitOptions(
             HeadOptions(
@@ -217,6 +217,7 @@ OTHERS = {
             0.7,
             ("b", "a"),
             calibrate="temperature",
+            memory="ram",
         ),
     ),
     "score": (

@@ -19,7 +19,7 @@ from tsmfeat.heads.options import (
     TASKS,
     HeadOptions,
 )
-from tsmfeat.workflows.fit_options import FitOptions
+from tsmfeat.workflows.fit_options import MEMORY, FitOptions
 from tsmfeat_cli.common import (
     Config,
     Debug,
@@ -155,6 +155,9 @@ def command(
     calibrate: Annotated[
         str, typer.Option("--calibrate", help=f"{' or '.join(CALIBRATIONS)}: make probabilities as sure as right.")
     ] = FitOptions.calibrate,
+    memory: Annotated[
+        str, typer.Option("--memory", help=f"{', '.join(MEMORY)}: where the features are while heads are fitted.")
+    ] = FitOptions.memory,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = HeadOptions.seed,
     record: Record = AUTO,
     as_json: Json = False,
@@ -214,6 +217,7 @@ def command(
         named,
         parse_switch(scene_prior, "--scene-prior"),
         calibrate,
+        memory,
     )
     from tsmfeat.workflows.fitting import fit_heads
     from tsmfeat.workflows.run_records import fit_parts

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsmfeat.heads.block_order import shuffle_blocks
 from tsmfeat.heads.class_balance import BackgroundDraws, draw_background
 from tsmfeat.heads.randomness import random_bits
 from tsmfeat.heads.standardization import Standardization
@@ -41,6 +42,8 @@ class Batches:
         masked; its randomness.
     background
         Which of its rows an epoch has; None: all of them.
+    in_blocks
+        Whether the order stays within some blocks of rows for a while, for a table that lies on a disk.
     """
 
     features: npt.NDArray[Any]
@@ -55,6 +58,7 @@ class Batches:
     view_dropout: float = 0.0
     view_order: np.random.Generator | None = None
     background: BackgroundDraws | None = None
+    in_blocks: bool = False
 
 
 def make_batches(
@@ -150,8 +154,12 @@ def draw_presence(
 def draw_order(batches: Batches) -> npt.NDArray[np.int64]:
     """Return places in `rows`, each at most once, in a new random order: an epoch's."""
     if batches.background is None:
-        return batches.order.permutation(len(batches.rows))
-    return batches.order.permutation(draw_background(batches.background))
+        places = np.arange(len(batches.rows))
+    else:
+        places = draw_background(batches.background)
+    if batches.in_blocks:
+        return places[shuffle_blocks(len(places), batches.order)]
+    return batches.order.permutation(places)
 
 
 def draw_batches(batches: Batches, size: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]]:

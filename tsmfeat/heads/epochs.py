@@ -112,7 +112,7 @@ def prepare_fit(
     batches = make_batches(data.features, data.rows, standardization, dropped, one.seed, pieces)
     if data.views is not None:
         batches = mask_views(batches, data.views, one.view_dropout, one.seed)
-    batches = replace(batches, background=_background_draws(data, one))
+    batches = replace(batches, background=_background_draws(data, one), in_blocks=data.in_blocks)
     table = load_table(batches, one.seed, device) if device.type != "cpu" else None
     stack = build_stack(data, runs, device, progress)
     return RunningFit(stack, batches, table, standardization, device, stack.tasks[0].row_weights.clone())

@@ -37,6 +37,8 @@ class TrainingRows:
     soft
         float32 (N, C + 1) by name: targets that are no single class, as of `tsmfeat.heads.shares.soft_targets`; needed
         by the losses that ask for them.
+    in_blocks
+        Whether the table lies on a disk: rows are then drawn in shuffled blocks (`tsmfeat.heads.block_order`).
 
     Raises
     ------
@@ -59,6 +61,7 @@ class TrainingRows:
     row_offset: npt.NDArray[np.int64] | None = None
     views: JoinedViews | None = None
     soft: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    in_blocks: bool = False
 
     def __post_init__(self) -> None:
         """Check shapes, rows and targets."""

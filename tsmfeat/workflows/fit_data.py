@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tsmfeat.errors import ConfigurationError
 from tsmfeat.heads.loss_options import target_kind
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.options import SEGMENT_HEADS, HeadOptions
@@ -19,6 +20,7 @@ from tsmfeat.heads.targets import interval_targets, scene_targets
 from tsmfeat.heads.training import FittedHeads, train_heads
 from tsmfeat.metrics.average_precision import Evaluation, evaluate
 from tsmfeat.metrics.scenes import SceneAccuracy, scene_accuracy
+from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.predictions import Predictions
@@ -26,6 +28,7 @@ from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.inference import GatheredFeatures, predict_segments, select_gathered
 from tsmfeat.workflows.joining import gather_joined, warn_of_lacking_views
+from tsmfeat.workflows.mapped_rows import exceeds_memory, is_mapped, map_features
 from tsmfeat.workflows.pseudo_labels import add_pseudo_labels
 from tsmfeat.workflows.splits import Split, fold_videos_of, select_videos, split_videos
 from tsmfeat.workflows.view_stores import open_views
@@ -123,9 +126,28 @@ def load_fit_data(
         if options.pseudo:
             truth, taken = add_pseudo_labels(truth, split, stored, options, progress)
         warn_of_lacking_views(stores, split.training, progress)
-        training = gather_joined(stores, (*split.training, *taken))
+        training = _gather(stores, (*split.training, *taken), options.memory, progress)
         validation = gather_joined(stores, split.validation)
         return FitData(truth, tuple(store.spec for store in stores), split, training, validation, len(taken))
+
+
+def _gather(
+    stores: Sequence[FeatureStore], video_ids: Sequence[str], memory: str, progress: Progress
+) -> GatheredFeatures:
+    """Read training features into memory, or leave them in their files where they would not fit."""
+    if memory == "ram" or (memory == "auto" and len(stores) > 1):
+        return gather_joined(stores, video_ids)
+    if len(stores) > 1:
+        raise ConfigurationError(
+            f"{len(stores)} joined views and --memory mapped; joined rows exist in memory only", "use --memory ram"
+        )
+    (store,) = stores
+    length = dict(zip(store.video_ids, np.diff(store.row_offset).tolist(), strict=True))
+    num_bytes = 2 * store.spec.embedding_size * sum(length[video_id] for video_id in video_ids)
+    if memory == "auto" and not exceeds_memory(num_bytes):
+        return gather_joined(stores, video_ids)
+    progress.note(f"{num_bytes / 1e9:.1f} GB of features stay in their files; rows are drawn in shuffled blocks")
+    return map_features(store, video_ids)
 
 
 def without_pseudo_labels(data: FitData) -> FitData:
@@ -166,7 +188,17 @@ def make_training_rows(
     sizes = len(truth.vocabulary), len(truth.scene_vocabulary)
     place = features.video_ids, features.row_offset, features.step_seconds
     soft = soft_targets(kinds, truth, *place, min_overlap)
-    return TrainingRows(features.embeddings, rows, action, scene, *sizes, features.row_offset, features.views, soft)
+    return TrainingRows(
+        features.embeddings,
+        rows,
+        action,
+        scene,
+        *sizes,
+        features.row_offset,
+        features.views,
+        soft,
+        is_mapped(features.embeddings),
+    )
 
 
 def train_runs(

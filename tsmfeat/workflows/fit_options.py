@@ -6,6 +6,8 @@ from tsmfeat.errors import ConfigurationError, require_choice
 from tsmfeat.heads.options import CALIBRATIONS, HeadOptions
 from tsmfeat.workflows.sweeps import expand_sweep
 
+MEMORY = ("auto", "ram", "mapped")
+
 
 @dataclass(frozen=True)
 class FitOptions:
@@ -45,6 +47,9 @@ class FitOptions:
     calibrate
         One of `CALIBRATIONS`. ``"temperature"``: the action scores of the heads that are kept are divided by the one
         number that gives the validation videos, or the held-out folds, the smallest log-loss.
+    memory
+        One of `MEMORY`: features are read into memory; stay in their files, memory-mapped, and are drawn in shuffled
+        blocks; or, ``"auto"``, the latter where they would take more than half of the free memory.
 
     Raises
     ------
@@ -71,6 +76,7 @@ class FitOptions:
     views: tuple[str, ...] = ()
     scene_prior: bool = False
     calibrate: str = CALIBRATIONS[0]
+    memory: str = MEMORY[0]
 
     def __post_init__(self) -> None:
         """Check the numbers, and that everything can be carried out together."""
@@ -78,6 +84,7 @@ class FitOptions:
         self._check_scenes()
         if self.num_seeds < 1:
             raise ConfigurationError(f"{self.num_seeds} seeds; a setting has one at least", "use --num-seeds 1")
+        require_choice("memory", self.memory, MEMORY)
         self._check_views()
         if self.num_folds < 0 or self.num_folds == 1:
             raise ConfigurationError(f"{self.num_folds} folds; there are none, or two at least", "use --folds 5")
