@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from tsmfeat.errors import ConfigurationError, require_choice
+from tsmfeat.heads.loss_options import read_loss
 from tsmfeat.heads.options import CALIBRATIONS, HeadOptions
 from tsmfeat.workflows.sweeps import expand_sweep
 
@@ -81,11 +82,11 @@ class FitOptions:
     def __post_init__(self) -> None:
         """Check the numbers, and that everything can be carried out together."""
         require_choice("calibrate", self.calibrate, CALIBRATIONS)
-        self._check_scenes()
         if self.num_seeds < 1:
             raise ConfigurationError(f"{self.num_seeds} seeds; a setting has one at least", "use --num-seeds 1")
         require_choice("memory", self.memory, MEMORY)
         self._check_views()
+        self._check_scenes()
         if self.num_folds < 0 or self.num_folds == 1:
             raise ConfigurationError(f"{self.num_folds} folds; there are none, or two at least", "use --folds 5")
         if not self.num_folds and (self.group or self.save_oof):
@@ -113,6 +114,11 @@ class FitOptions:
             raise ConfigurationError(
                 "a scene prior and heads that learn no scenes; it weighs actions by the scene",
                 "use --tasks action,scene",
+            )
+        if self.scene_prior and any(read_loss(run.loss).activation == "sigmoid" for run in self.runs()):
+            raise ConfigurationError(
+                "a scene prior and --loss sigmoid; it weighs actions against each other, and there each stands alone",
+                "leave --scene-prior out, or use another loss",
             )
 
     def runs(self) -> list[HeadOptions]:
