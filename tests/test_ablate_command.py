@@ -30,6 +30,7 @@ def task(tmp_path_factory):
     return folder
 
 
+@pytest.mark.golden
 def test_the_table_fits_eighty_columns_and_the_run_is_recorded(task):
     stores = (task / "t0.5", task / "t1")
     done = call("ablate", "--features", *stores, "--annotations", task / "gt.json", *FEW, "-o", task / "a" / "out")

@@ -120,7 +120,7 @@ def test_single_and_multi_are_the_same_bits_for_linear_heads_and_not_for_a_share
         assert scene_accuracy(other, truth).top1 > 0.5
 
 
-def test_a_cell_is_what_fit_heads_says_of_the_same_folds(task, tmp_path, report):
+def test_a_cell_is_what_fit_heads_says_of_the_same_folds(task, tmp_path):
     options = FitOptions(HEADS, num_folds=3, num_seeds=2, subset="training")
     fitted = fit_heads(task / "one", task / "gt.json", tmp_path / "heads", options)
     found = ablate(task / "one", task / "gt.json", None, replace(FAST, subset="training"))
@@ -178,6 +178,7 @@ def only_in(found: Predictions, names):
     return replace(found, segments=found.segments.take(np.isin(found.segments.video, wanted)))
 
 
+@pytest.mark.golden
 def test_weights_by_score_are_chosen_without_the_fold_they_are_used_on(material):
     _, truth, _, fold_of = material
     perfect = Predictions(truth.video_ids, truth.vocabulary, truth.segments)
@@ -194,6 +195,7 @@ def test_weights_by_score_are_chosen_without_the_fold_they_are_used_on(material)
     assert len(others) > len(own)
 
 
+@pytest.mark.golden
 def test_the_grid_has_single_before_multi_and_every_ensemble(report):
     assert [(cell.features, cell.tasks, cell.equal_to) for cell in report.cells] == [
         (("resnet18 t0.5",), "single", "multi"),
@@ -214,6 +216,7 @@ def test_the_grid_has_single_before_multi_and_every_ensemble(report):
     ]
 
 
+@pytest.mark.golden
 def test_the_files_say_what_the_report_says(report, task):
     found = json.loads((task / "out" / "ablation.json").read_text())
     assert found == json.loads(json.dumps(report.to_dict()))
@@ -242,6 +245,7 @@ def test_a_shared_layer_is_compared_with_one_task(task):
     assert "favours it" not in " ".join(describe_differences(found))
 
 
+@pytest.mark.golden
 def test_a_folder_of_several_kinds_is_several_stores(task):
     options = replace(FAST, num_seeds=1)
     for name in ("half", "one"):
@@ -262,6 +266,7 @@ def test_without_scenes_there_is_only_one_task(task, tmp_path):
     assert [(cell.tasks, cell.equal_to, cell.scene_accuracy) for cell in found.cells] == [("single", "", None)]
 
 
+@pytest.mark.golden
 def test_all_cells_are_judged_on_the_same_videos(task, tmp_path):
     database = make_database({"training": 10, "validation": 2, "testing": 3})
     del database["video 03"]

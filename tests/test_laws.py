@@ -109,7 +109,7 @@ JOBS = {
     "fuse": ("tsmfeat.workflows.fusing", "fuse"),
     "tune": ("tsmfeat.workflows.tuning", "tune"),
     "ablate": ("tsmfeat.workflows.ablation", "ablate"),
-    "runs": ("tsmfeat.workflows.run_listing", "list_runs"),
+    "runs": ("tsmfeat.workflows.run_listing", "runs"),
     "validate": ("tsmfeat.workflows.validation", "validate"),
     "demo": ("tsmfeat.workflows.demonstration", "render_dataset"),
     "inspect": ("tsmfeat.workflows.ceilings", "measure_ceilings"),
@@ -498,7 +498,7 @@ def test_the_public_names_are_all_there_and_the_right_objects():
         found = getattr(tsmfeat, name)
         assert found.__name__ == name
         assert found is getattr(importlib.import_module(found.__module__), name)
-    for name in ("extract", "fit_heads", "fuse", "inspect", "predict", "score", "tune", "validate"):
+    for name in ("ablate", "extract", "fit_heads", "fuse", "inspect", "predict", "runs", "score", "tune", "validate"):
         job = getattr(tsmfeat.workflows, name)
         assert callable(job)
         assert job.__name__ == name

@@ -1,19 +1,22 @@
 """What commands record of their runs, and where; and the commit of a working folder."""
 
 import json
+import re
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 from factories_workflows import make_database, perfect_results, write_database, write_predictions_file, write_store
 from typer.testing import CliRunner
 
+import tsmfeat
 from tsmfeat.files import sha256_file
 from tsmfeat.store.reader import open_features
 from tsmfeat.workflows import run_files
 from tsmfeat.workflows.repository import find_commit
 from tsmfeat.workflows.run_files import read_runs
-from tsmfeat.workflows.run_records import describe_file, describe_store
+from tsmfeat.workflows.run_records import RECORDED, describe_file, describe_store
 from tsmfeat_cli.main import app
 
 FIT = ("--epochs", 2, "--lr", 0.1, "-q")
@@ -96,6 +99,19 @@ def test_options_spec_and_inputs_are_told(chain, task):
         assert record["inputs"][-1]["name"] == str(task / "store")
         assert record["inputs"][-1]["num_videos"] == 20
     assert [record["inputs"][0]["sha256"] for record in records[1:]] == [heads, heads]
+
+
+def test_the_guide_names_every_field_of_a_record(chain):
+    guide = Path(tsmfeat.__file__).parents[1] / "docs" / "runs.md"
+    if not guide.exists():
+        pytest.skip("the guide is not installed")
+    text = guide.read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE))
+    _, _, records, _ = chain
+    assert {name for record in records for name in record} == set(rows)
+    assert re.findall(r"`([\w-]+)`", rows["command"]) == list(RECORDED)
+    named = {name for record in records for name in record["scores"]}
+    assert named - {"default_score", "optimistic_score"} <= set(re.findall(r"`(\w+)`", rows["scores"]))
 
 
 def test_the_digest_of_a_store_is_that_of_its_rows(task, tmp_path):

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.workflows.run_comparison import compare_records
 from tsmfeat.workflows.run_files import append_run
-from tsmfeat.workflows.run_listing import list_runs
+from tsmfeat.workflows.run_listing import runs as list_runs
 from tsmfeat.workflows.run_options import RunsOptions
 from tsmfeat_cli.main import app
 from tsmfeat_cli.run_tables import describe_comparison, describe_runs

@@ -39,7 +39,7 @@ def describe_runs(listing: "RunListing", width: int | None = None) -> str:
     Parameters
     ----------
     listing
-        What `tsmfeat.workflows.run_listing.list_runs` returned.
+        What `tsmfeat.workflows.runs` returned.
     width
         Characters a line; None: as many as the terminal has. What does not fit is in the JSON and CSV.
     """

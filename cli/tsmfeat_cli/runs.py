@@ -41,9 +41,9 @@ def command(
     """
     options = RunsOptions(sort, of_command, top, compare or ())
     from tsmfeat.workflows.run_files import RUNS_NAME
-    from tsmfeat.workflows.run_listing import list_runs, write_run_table
+    from tsmfeat.workflows.run_listing import runs, write_run_table
 
-    listing = list_runs(paths or RUNS_NAME, options)
+    listing = runs(paths or RUNS_NAME, options)
     if csv is not None:
         write_run_table(listing, csv)
     text = describe_runs(listing) if listing.comparison is None else describe_comparison(listing.comparison, verbose)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tsmfeat.workflows.inspection import inspect as inspect
     from tsmfeat.workflows.merging import merge as merge
     from tsmfeat.workflows.prediction import predict as predict
-    from tsmfeat.workflows.run_listing import list_runs as list_runs
+    from tsmfeat.workflows.run_listing import runs as runs
     from tsmfeat.workflows.scoring import score as score
     from tsmfeat.workflows.tuning import tune as tune
     from tsmfeat.workflows.validation import validate as validate
@@ -29,9 +29,9 @@ _HOMES = {
     "fit_heads": "tsmfeat.workflows.fitting",
     "fuse": "tsmfeat.workflows.fusing",
     "inspect": "tsmfeat.workflows.inspection",
-    "list_runs": "tsmfeat.workflows.run_listing",
     "merge": "tsmfeat.workflows.merging",
     "predict": "tsmfeat.workflows.prediction",
+    "runs": "tsmfeat.workflows.run_listing",
     "score": "tsmfeat.workflows.scoring",
     "tune": "tsmfeat.workflows.tuning",
     "validate": "tsmfeat.workflows.validation",
@@ -44,9 +44,9 @@ __all__ = [
     "fit_heads",
     "fuse",
     "inspect",
-    "list_runs",
     "merge",
     "predict",
+    "runs",
     "score",
     "tune",
     "validate",

@@ -46,7 +46,7 @@ class NumberedRun:
 
 @dataclass(frozen=True)
 class RunListing:
-    """What `list_runs` found.
+    """What `tsmfeat.workflows.runs` found.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def task_of(record: dict[str, Any]) -> str:
     return json.dumps([annotations.get("sha256"), *(scores.get(name) for name in names)])
 
 
-def list_runs(paths: str | Path | Sequence[str | Path] = RUNS_NAME, options: RunsOptions | None = None) -> RunListing:
+def runs(paths: str | Path | Sequence[str | Path] = RUNS_NAME, options: RunsOptions | None = None) -> RunListing:
     """List the records of runs, or compare two of them.
 
     Parameters
