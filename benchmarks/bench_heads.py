@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -130,7 +131,8 @@ def _measure_mapped(setting: Setting) -> Case:
         path = Path(name, "rows.npy")
         np.save(path, data.features)
         parts = np.array_split(np.load(path, mmap_mode="r"), 100)
-        in_files = replace(data, features=MappedRows(parts, size), in_blocks=True)
+        rows: Any = MappedRows(parts, size)
+        in_files = replace(data, features=rows, in_blocks=True)
         contestants = {
             OURS: call(lambda: train_head(data, options, 8)),
             MAPPED: call(lambda: train_head(in_files, options, 8)),
