@@ -178,3 +178,13 @@ def test_scoring_needs_no_torch(task):
     assert done.returncode == 0, done.stderr
     assert "no torch" in done.stderr
     assert json.loads(done.stdout)
+
+
+def test_folds_and_sweeps_take_it(task, tmp_path):
+    folder, _ = task
+    heads = replace(TCN, epochs=2)
+    options = FitOptions(heads, sweep="smoothing-loss=0,0.15;num-layers=1,2", num_folds=3)
+    fit_heads(folder / "store", folder / "gt.json", tmp_path / "heads.safetensors", options)
+    weights = load_heads(tmp_path / "heads.safetensors").weights
+    assert weights.kind == "tcn"
+    assert len((tmp_path / "heads.sweep.csv").read_text().splitlines()) == 5
