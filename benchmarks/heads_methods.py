@@ -1,7 +1,10 @@
 """Filters, paths and heads on frame scores, each choice made on other videos than those that are judged."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -61,33 +64,51 @@ def fold_scores(found: Material, scores: Floats) -> list[Fold]:
     return folds
 
 
-def fold_heads(
-    found: Material,
-    options: Sequence[HeadOptions],
-    seeds: Sequence[int],
-    changes: Sequence[Mapping[str, Any]] = ({},),
-) -> tuple[list[list[Fold]], list[HeadOptions]]:
-    """Fit heads fold by fold; return their scores, change by change, and the options that were chosen for each fold.
+@dataclass(frozen=True)
+class Plan:
+    """What is fitted in every fold.
+
+    Parameters
+    ----------
+    options
+        The candidates.
+    seeds
+        With each of them the chosen candidate is fitted again,
+    changes
+        and with each of these options changed.
+    """
+
+    options: tuple[HeadOptions, ...]
+    seeds: tuple[int, ...]
+    changes: tuple[Mapping[str, Any], ...] = ({},)
+
+
+def fold_heads(found: Material, plan: Plan, num_workers: int) -> tuple[list[list[Fold]], list[HeadOptions]]:
+    """Fit heads, folds side by side; return their scores, change by change, and what was chosen for each fold."""
+    places = range(len(np.unique(found.fold)))
+    with ProcessPoolExecutor(num_workers, get_context("spawn")) as pool:
+        fitted = list(pool.map(partial(fit_fold, found, plan), places))
+    return [list(parts) for parts in zip(*(parts for parts, _ in fitted), strict=True)], [one for _, one in fitted]
+
+
+def fit_fold(found: Material, plan: Plan, place: int) -> tuple[list[Fold], HeadOptions]:
+    """Fit the heads of one fold.
 
     The next fold is the validation split: the options that are best there, fitted on all folds but these two, are
     fitted again on all folds but the judged one, with every seed and every change.
     """
-    folds: list[list[Fold]] = [[] for _ in changes]
-    chosen = []
     values = np.unique(found.fold)
-    for place, value in enumerate(values):
-        videos, others = np.flatnonzero(found.fold == value), np.flatnonzero(found.fold != value)
-        known = np.flatnonzero(found.fold == values[(place + 1) % len(values)])
-        tried = fit_scores(found, np.setdiff1d(others, known), options, known)
-        goals = [judge_videos(found, known, one.argmax(axis=1).astype(np.int32))[:, GOAL].mean() for one in tried]
-        best = int(np.argmax(goals))
-        final = [replace(options[best], seed=seed, **change) for change in changes for seed in seeds]
-        scores = fit_scores(found, others, final, videos)
-        for number, part in enumerate(folds):
-            own = scores[number * len(seeds) : (number + 1) * len(seeds)]
-            part.append(Fold(known, tried[best], videos, tuple(own), others))
-        chosen.append(options[best])
-    return folds, chosen
+    videos, others = np.flatnonzero(found.fold == values[place]), np.flatnonzero(found.fold != values[place])
+    known = np.flatnonzero(found.fold == values[(place + 1) % len(values)])
+    tried = fit_scores(found, np.setdiff1d(others, known), plan.options, known)
+    goals = [judge_videos(found, known, one.argmax(axis=1).astype(np.int32))[:, GOAL].mean() for one in tried]
+    best = int(np.argmax(goals))
+    chosen = plan.options[best]
+    final = [replace(chosen, seed=seed, **change) for change in plan.changes for seed in plan.seeds]
+    scores = fit_scores(found, others, final, videos)
+    size = len(plan.seeds)
+    parts = [tuple(scores[first : first + size]) for first in range(0, len(scores), size)]
+    return [Fold(known, tried[best], videos, own, others) for own in parts], chosen
 
 
 def fit_scores(

@@ -8,8 +8,8 @@ the one it is judged on. Writes ``results/study_heads.json``; sets that are not 
 
 import argparse
 import json
+import os
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from heads_methods import (
     LINEAR,
     TCN,
     Fold,
+    Plan,
     Table,
     all_widths,
     as_it_is,
@@ -47,8 +48,8 @@ SETS = {"50salads_mid": ("SVM", "tCNN", "DilatedTCN", "ED-TCN"), "gtea": ("SVM",
 SEEDS = (0, 1)
 NUM_RESAMPLES = 10_000
 
-LINEAR_RUNS = [replace(LINEAR, weight_decay=decay) for decay in DECAYS]
-TCN_RUNS = [replace(TCN, dropout=dropout) for dropout in DROPOUTS]
+LINEAR_RUNS = tuple(replace(LINEAR, weight_decay=decay) for decay in DECAYS)
+TCN_RUNS = tuple(replace(TCN, dropout=dropout) for dropout in DROPOUTS)
 
 
 class Study:
@@ -84,7 +85,7 @@ class Study:
         return {"one": one, "other": other, "f1@50": float(difference.mean()), "interval": interval.tolist()}
 
 
-def study_set(title: str, streams: Sequence[Stream]) -> dict[str, Any]:
+def study_set(title: str, streams: Sequence[Stream], num_workers: int) -> dict[str, Any]:
     """Return the table of one set: one model's scores, then those of all of them side by side."""
     study = Study(title)
     for stream in streams:
@@ -92,10 +93,10 @@ def study_set(title: str, streams: Sequence[Stream]) -> dict[str, Any]:
         study.add_smoothed(f"{stream.name} as published", found, fold_scores(found, found.features))
     svm = material_of(streams[0])
     widths = all_widths(svm, fold_scores(svm, svm.features))
-    add_heads(study, "SVM", svm)
+    add_heads(study, "SVM", svm, num_workers)
     together = join_streams(streams)
     study.add_smoothed("mean of models", together, fold_scores(together, average_models(streams, together)))
-    add_heads(study, "all models", together)
+    add_heads(study, "all models", together, num_workers)
     return {
         "num_videos": len(svm.fold),
         "num_rows": len(svm.labels),
@@ -123,11 +124,11 @@ PAIRS = (
 )
 
 
-def add_heads(study: Study, name: str, found: Material) -> None:
+def add_heads(study: Study, name: str, found: Material, num_workers: int) -> None:
     """Note a linear head, a tcn of every seed and of all seeds together, and the tcn without its smoothing loss."""
-    (linear,), options = fold_heads(found, LINEAR_RUNS, SEEDS[:1])
+    (linear,), options = fold_heads(found, Plan(LINEAR_RUNS, SEEDS[:1]), num_workers)
     study.add_smoothed(f"{name}, linear", found, linear, options)
-    (tcn, rough), options = fold_heads(found, TCN_RUNS, SEEDS, ({}, {"smoothing_loss": 0.0}))
+    (tcn, rough), options = fold_heads(found, Plan(TCN_RUNS, SEEDS, ({}, {"smoothing_loss": 0.0})), num_workers)
     study.add_smoothed(f"{name}, tcn", found, tcn, options)
     study.add_smoothed(f"{name}, tcn of {len(SEEDS)} seeds", found, average_seeds(tcn))
     study.add(f"{name}, tcn without smoothing loss", found, judge_all(found, rough, as_it_is(mean_filter(1))))
@@ -150,10 +151,16 @@ def average_models(streams: Sequence[Stream], together: Material) -> Floats:
     return np.asarray(np.mean(parts, axis=0))
 
 
+def used_seconds() -> float:
+    """Return the CPU time of this process and of its workers that have ended."""
+    return sum(os.times()[:4])
+
+
 def main() -> int:
     """Make the study, print it and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--segmentation", type=Path, required=True)
+    parser.add_argument("--num-workers", type=int, default=2, help="Folds that are fitted at once.")
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--out", type=Path, default=RESULTS / "study_heads.json")
     words = parser.parse_args()
@@ -161,9 +168,9 @@ def main() -> int:
     known = json.loads(words.out.read_text())["sets"] if words.out.exists() else {}
     studies = {}
     for name in words.sets.split(","):
-        began = time.process_time()
-        studies[name] = study_set(name, [streams[name, model] for model in SETS[name]])
-        studies[name] |= {"cpu_seconds": time.process_time() - began, "machine": describe_machine()}
+        began = used_seconds()
+        studies[name] = study_set(name, [streams[name, model] for model in SETS[name]], words.num_workers)
+        studies[name] |= {"cpu_seconds": used_seconds() - began, "machine": describe_machine()}
     for title, found in studies.items():
         for pair in found["comparisons"]:
             low, high = pair["interval"]
