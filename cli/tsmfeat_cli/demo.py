@@ -12,7 +12,7 @@ import typer
 
 from tsmfeat.errors import IncompleteError
 from tsmfeat.heads.options import HeadOptions
-from tsmfeat.workflows.options import DemoOptions
+from tsmfeat.workflows.options import DEMO_SIZES, DemoOptions
 from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line
 from tsmfeat_cli.demo_report import ChainResult, describe_demo, missed_bounds
 from tsmfeat_cli.failures import show_failure
@@ -22,13 +22,29 @@ from tsmfeat_cli.terminal import TerminalProgress
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 SUBSET = "testing"
+_NUMBERS = ", ".join(f"{number} ({size})" for size, number in DEMO_SIZES.items())
 
 
 def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything the demo makes.")] = Path(
         "tsmfeat-demo"
     ),
-    num_videos: Annotated[int, typer.Option("--num-videos", help="Videos to render.")] = DemoOptions.num_videos,
+    num_videos: Annotated[
+        int | None, typer.Option("--num-videos", help=f"Videos to render. Default: {_NUMBERS}.")
+    ] = DemoOptions.num_videos,
+    size: Annotated[
+        str,
+        typer.Option(
+            "--size", help=f"{', '.join(DEMO_SIZES)}: minutes long, short and simultaneous actions, two views."
+        ),
+    ] = DemoOptions.size,
+    scene_information: Annotated[
+        float,
+        typer.Option("--scene-information", help="Of the benchmark: bits that a video's scene tells of its actions."),
+    ] = DemoOptions.scene_information,
+    train: Annotated[
+        bool, typer.Option("--train", help="Of the benchmark: train the trunk anew, on rendered videos of other seeds.")
+    ] = DemoOptions.train,
     seed: Annotated[
         int, typer.Option("--seed", help="Of the videos, the random trunk and the heads.")
     ] = DemoOptions.seed,
@@ -43,11 +59,11 @@ def command(
     Example: tsmfeat demo -o tsmfeat-demo
     """
     began = time.monotonic()
-    options = DemoOptions(num_videos, seed)
+    options = DemoOptions(num_videos, seed, size=size, scene_information=scene_information, train=train)
     from tsmfeat.workflows.demonstration import render_dataset, score_oracle
 
     with TerminalProgress(quiet) as progress:
-        progress.note(f"rendering {num_videos} H.264 videos into {out / 'videos'}")
+        progress.note(f"rendering {options.count} H.264 videos into {out / 'videos'}")
         files = render_dataset(out, options, progress)
         flags = [flag for flag, on in (("--quiet", quiet), ("--verbose", verbose), ("--debug", debug)) if on]
         chains = {shift: _run_chain(out, files.annotations, options, shift, flags) for shift in ("on", "off")}
@@ -59,7 +75,7 @@ def command(
     else:
         write_data(describe_demo(out, options, chains["on"], chains["off"], ceiling, seconds))
     missed = missed_bounds(chains["on"], chains["off"])
-    if missed and num_videos >= DemoOptions.num_videos:
+    if missed and options.count >= DEMO_SIZES[size]:
         raise IncompleteError(f"the demo reached less than it promises: {'; '.join(missed)}", "report this")
 
 

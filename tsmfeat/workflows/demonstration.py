@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from tsmfeat.errors import ConfigurationError
-from tsmfeat.files import canonical_json, make_folder, remove_file, write_text
+from tsmfeat.files import canonical_json
 from tsmfeat.formats.activitynet import write_annotations
 from tsmfeat.formats.reading import read_annotations
 from tsmfeat.heads.checkpoint import load_heads
@@ -31,32 +29,12 @@ from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.encoding import write_video
 from tsmfeat.video.options import resolve_workers
+from tsmfeat.workflows.benchmark_dataset import render_benchmark
+from tsmfeat.workflows.demo_folder import DemoFiles, keep_or_render
 from tsmfeat.workflows.inference import gather_features
 from tsmfeat.workflows.options import DemoOptions
 
 _SILENCE = Silence()
-
-# What must not outlive the videos it was made with.
-_MADE = ("annotations.json", "videos/*.mp4", "features-shift-*.h5", "features-shift-*.parts/*.h5")
-
-
-@dataclass(frozen=True)
-class DemoFiles:
-    """Where the demo's input lies.
-
-    Parameters
-    ----------
-    videos
-        Folder of MP4 files.
-    annotations
-        ActivityNet JSON with subsets and scenes.
-    num_videos
-        Their number.
-    """
-
-    videos: Path
-    annotations: Path
-    num_videos: int
 
 
 def render_dataset(folder: Path, options: DemoOptions, progress: Progress = _SILENCE) -> DemoFiles:
@@ -65,44 +43,32 @@ def render_dataset(folder: Path, options: DemoOptions, progress: Progress = _SIL
     Parameters
     ----------
     folder
-        Gets ``videos/`` and ``annotations.json``.
+        Gets ``videos/`` and ``annotations.json``; of the benchmark also ``manifest.csv``.
     options
-        Number of videos and seed.
+        Size, number of videos, seed and scene information.
     progress
         Told of every video.
 
     Raises
     ------
     ConfigurationError
-        The folder holds files of these names that no demo made.
+        The folder holds files of these names that no demo made, or more scene information than can be told.
     OutputError
         The folder cannot be written.
     """
-    files = DemoFiles(folder / "videos", folder / "annotations.json", options.num_videos)
-    recipe = canonical_json({"generator": GENERATOR_VERSION, "num_videos": options.num_videos, "seed": options.seed})
-    receipt = folder / "rendered.json"
-    num_training = options.num_videos - options.num_validation - options.num_testing
-    scripts = write_scripts(num_training, options.num_validation, options.num_testing, options.seed)
+    if options.size == "benchmark":
+        return render_benchmark(folder, options, progress)
+    files = DemoFiles(folder / "videos", folder / "annotations.json", options.count)
+    recipe = canonical_json({"generator": GENERATOR_VERSION, "num_videos": options.count, "seed": options.seed})
+    scripts = write_scripts(options.num_training, options.num_validation, options.num_testing, options.seed)
     paths = [files.annotations, *(video_path(script, files.videos) for script in scripts)]
-    if receipt.exists() and receipt.read_text() == recipe and all(path.exists() for path in paths):
-        progress.note(f"{files.videos}: already rendered")
-        return files
-    _make_room(folder, receipt)
-    _render_all(scripts, files.videos, progress)
-    write_annotations(annotate_scripts(scripts), files.annotations)
-    write_text(receipt, recipe)  # last: it says that all the rest is there
+
+    def render() -> None:
+        _render_all(scripts, files.videos, progress)
+        write_annotations(annotate_scripts(scripts), files.annotations)
+
+    keep_or_render(folder, recipe, paths, render, progress)
     return files
-
-
-def _make_room(folder: Path, receipt: Path) -> None:
-    """Remove what an earlier demo made of other videos: its features would be taken for those of the new ones."""
-    made = [path for pattern in _MADE for path in sorted(folder.glob(pattern))]
-    if made and not receipt.exists():
-        raise ConfigurationError(f"{made[0]}: not made by a demo, and not to be overwritten", "choose another -o")
-    for path in made:
-        remove_file(path)
-    make_folder(folder / "videos")
-    write_text(receipt, "unfinished\n")
 
 
 def _render_all(scripts: Sequence[VideoScript], folder: Path, progress: Progress) -> None:

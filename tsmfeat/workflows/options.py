@@ -14,6 +14,8 @@ from tsmfeat.workflows.shards import parse_shard
 
 ID_RULES = ("stem", "path")
 ENGINES = ("local", "ray")
+# Rendered videos of each size of the demo.
+DEMO_SIZES = {"small": 160, "benchmark": 120}
 
 
 @dataclass(frozen=True)
@@ -206,21 +208,27 @@ class DemoOptions:
     Parameters
     ----------
     num_videos
-        Rendered videos of all subsets.
+        Rendered videos of all subsets; None: as many as the size has.
     seed
-        Of the rendered videos and the heads; the trunk is ``random:SEED``.
+        Of the rendered videos and the heads; the small demo's trunk is ``random:SEED``.
     step_seconds, trunk, num_frames, resize
         As in `ExtractOptions` and its stages: small, so that two CPU cores suffice.
     epochs, lr, dropout
         As in `HeadOptions`. An untrained trunk's features hold no single number worth protecting: no dropout.
+    size
+        One of `DEMO_SIZES`: the small demo shows what the shift does, the benchmark is hard.
+    scene_information
+        I(action; scene) of the benchmark's annotations, in bits.
+    train
+        Whether the benchmark's trunk is trained anew; otherwise it is the one that comes with the package.
 
     Raises
     ------
     ConfigurationError
-        Fewer than ten videos: each subset needs some.
+        Fewer than ten videos (each subset needs some), an unknown size, or options that the small demo lacks.
     """
 
-    num_videos: int = 160
+    num_videos: int | None = None
     seed: int = 0
     step_seconds: float = 0.5
     trunk: str = "resnet18"
@@ -229,18 +237,36 @@ class DemoOptions:
     epochs: int = 60
     lr: float = 0.03
     dropout: float = 0.0
+    size: str = "small"
+    scene_information: float = 1.0
+    train: bool = False
 
     def __post_init__(self) -> None:
-        """Check the number of videos."""
-        if self.num_videos < 10:
+        """Check the size and the number of videos."""
+        require_choice("size", self.size, tuple(DEMO_SIZES))
+        if self.count < 10:
             raise ConfigurationError(f"{self.num_videos} videos: the demo splits at least 10", "use --num-videos 10")
+        if self.size == "small" and (self.train or self.scene_information != DemoOptions.scene_information):
+            raise ConfigurationError(
+                "the small demo has no dial of scene information and trains no trunk", "add --size benchmark"
+            )
+
+    @property
+    def count(self) -> int:
+        """Rendered videos of all subsets."""
+        return DEMO_SIZES[self.size] if self.num_videos is None else self.num_videos
+
+    @property
+    def num_training(self) -> int:
+        """Videos to fit on."""
+        return self.count - self.num_validation - self.num_testing
 
     @property
     def num_validation(self) -> int:
         """Videos to select by."""
-        return max(2, round(self.num_videos * 0.14))
+        return max(2, round(self.count * 0.14))
 
     @property
     def num_testing(self) -> int:
         """Held-out videos."""
-        return max(2, round(self.num_videos * 0.18))
+        return max(2, round(self.count * (0.18 if self.size == "small" else 0.25)))

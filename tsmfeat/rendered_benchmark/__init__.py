@@ -1,0 +1,1 @@
+"""A harder rendered data set than the small demo's: its scripts, its pictures, its dial. numpy only."""
