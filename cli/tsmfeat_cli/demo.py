@@ -1,26 +1,22 @@
 """`tsmfeat demo`: the main job on rendered video files, each command printed before it runs."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tsmfeat.errors import IncompleteError
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.workflows.options import DEMO_SIZES, DemoOptions
-from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose, command_line
+from tsmfeat_cli.common import Config, Debug, Json, Quiet, Verbose
+from tsmfeat_cli.demo_benchmark import describe_benchmark, run_benchmark
+from tsmfeat_cli.demo_commands import run_command
 from tsmfeat_cli.demo_report import ChainResult, describe_demo, missed_bounds
-from tsmfeat_cli.failures import show_failure
-from tsmfeat_cli.signals import StopSignals
 from tsmfeat_cli.stdout import write_data
 from tsmfeat_cli.terminal import TerminalProgress
 
-_SECONDS_BETWEEN_LOOKS = 0.2
 SUBSET = "testing"
 _NUMBERS = ", ".join(f"{number} ({size})" for size, number in DEMO_SIZES.items())
 
@@ -34,9 +30,7 @@ def command(
     ] = DemoOptions.num_videos,
     size: Annotated[
         str,
-        typer.Option(
-            "--size", help=f"{', '.join(DEMO_SIZES)}: minutes long, short and simultaneous actions, two views."
-        ),
+        typer.Option("--size", help=f"{', '.join(DEMO_SIZES)} (longer videos, two views, much harder)."),
     ] = DemoOptions.size,
     scene_information: Annotated[
         float,
@@ -56,18 +50,39 @@ def command(
 ) -> None:
     """Render annotated videos, then extract, fit-heads and score them: with the temporal shift and without.
 
+    The benchmark is harder: two views, three steps, and a trunk trained on rendered videos of other seeds.
+
     Example: tsmfeat demo -o tsmfeat-demo
+    Example: tsmfeat demo --size benchmark -o tsmfeat-benchmark
     """
     began = time.monotonic()
     options = DemoOptions(num_videos, seed, size=size, scene_information=scene_information, train=train)
-    from tsmfeat.workflows.demonstration import render_dataset, score_oracle
+    from tsmfeat.workflows.demonstration import render_dataset
 
+    flags = [flag for flag, on in (("--quiet", quiet), ("--verbose", verbose), ("--debug", debug)) if on]
     with TerminalProgress(quiet) as progress:
         progress.note(f"rendering {options.count} H.264 videos into {out / 'videos'}")
-        files = render_dataset(out, options, progress)
-        flags = [flag for flag, on in (("--quiet", quiet), ("--verbose", verbose), ("--debug", debug)) if on]
-        chains = {shift: _run_chain(out, files.annotations, options, shift, flags) for shift in ("on", "off")}
-        ceiling = score_oracle(files.annotations, SUBSET, options.step_seconds, HeadOptions.min_overlap)
+        annotations = render_dataset(out, options, progress).annotations
+        if size == "benchmark":
+            found = run_benchmark(out, annotations, options, flags, progress)
+            seconds = time.monotonic() - began
+            rows = {row.what: {**vars(row)} for row in found.rows}
+            write_data(
+                json.dumps({"rows": rows, "out": str(out), "seconds": seconds})
+                if as_json
+                else describe_benchmark(out, found, seconds)
+            )
+            return
+    _run_small(out, annotations, options, flags, began, as_json)
+
+
+def _run_small(
+    out: Path, annotations: Path, options: DemoOptions, flags: list[str], began: float, as_json: bool
+) -> None:
+    from tsmfeat.workflows.demonstration import score_oracle
+
+    chains = {shift: _run_chain(out, annotations, options, shift, flags) for shift in ("on", "off")}
+    ceiling = score_oracle(annotations, SUBSET, options.step_seconds, HeadOptions.min_overlap)
     seconds = time.monotonic() - began
     if as_json:
         results = {f"shift_{shift}": vars(result) for shift, result in chains.items()}
@@ -75,7 +90,7 @@ def command(
     else:
         write_data(describe_demo(out, options, chains["on"], chains["off"], ceiling, seconds))
     missed = missed_bounds(chains["on"], chains["off"])
-    if missed and options.count >= DEMO_SIZES[size]:
+    if missed and options.count >= DEMO_SIZES[options.size]:
         raise IncompleteError(f"the demo reached less than it promises: {'; '.join(missed)}", "report this")
 
 
@@ -94,36 +109,3 @@ def _run_chain(out: Path, annotations: Path, options: DemoOptions, shift: str, f
 
     direction = measure_direction(heads, features, annotations, SUBSET)
     return ChainResult(scored["final_score"], direction, scored["scene_accuracy"], extracted["spec"]["precision"])
-
-
-def run_command(flags: list[str], *words: object) -> dict[str, Any]:
-    """Run one of our commands in a process of its own, after printing it; its notes are shown, its JSON returned.
-
-    Raises
-    ------
-    typer.Exit
-        It failed; the exit code is its own.
-    """
-    line = [str(word) for word in words]
-    if "--quiet" not in flags:
-        sys.stderr.write(f"\n$ {command_line(*line)}\n")
-    returncode, output = _wait_for([sys.executable, "-m", "tsmfeat_cli", *line, "--json", *flags])
-    if returncode:
-        code = returncode if returncode > 0 else 128 - returncode
-        show_failure(f"{command_line(*line)}: ended with exit code {code}", "see what it printed above")
-        raise typer.Exit(code)
-    result: dict[str, Any] = json.loads(output)
-    return result
-
-
-def _wait_for(words: list[str]) -> tuple[int, bytes]:
-    """Run a process to its end; SIGTERM is handed on (terminals hand on SIGINT), so that it is never left behind."""
-    with StopSignals() as stop, subprocess.Popen(words, stdout=subprocess.PIPE) as child:
-        while True:
-            try:
-                output, _ = child.communicate(timeout=_SECONDS_BETWEEN_LOOKS)
-            except subprocess.TimeoutExpired:
-                if stop.caught == signal.SIGTERM:
-                    child.terminate()
-                continue
-            return child.returncode, output

@@ -12,8 +12,6 @@ from torchvision.models.resnet import BasicBlock
 from tsmfeat.trunk.protocol import IMAGENET_MEAN, IMAGENET_STD
 from tsmfeat.trunk.shift import shift_inputs
 
-SHIFTED, UNSHIFTED = "python:tsmfeat.trunk.narrow:shifted", "python:tsmfeat.trunk.narrow:unshifted"
-
 _STEM, _WIDTHS = 16, (32, 48, 96, 128)
 _SHIFT_DIV = 8
 

@@ -11,15 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsmfeat import rendered_benchmark
+from tsmfeat.files import write_atomically
 from tsmfeat.rendered_benchmark.actions import ACTION_PAIRS, ACTIONS, SCENES
 from tsmfeat.rendered_benchmark.scripts import GENERATOR_VERSION
 from tsmfeat.trunk.checkpoint import save_trunk
-from tsmfeat.trunk.narrow import SHIFTED, UNSHIFTED, NarrowTrunk
+from tsmfeat.trunk.narrow import NarrowTrunk
+from tsmfeat.trunk.narrow_names import SHIFTED, UNSHIFTED
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.benchmark_clips import ClipDealer, LabelledClips, render_labelled
 from tsmfeat.workflows.benchmark_options import STEPS, TrunkTrainingOptions
 
 _SILENCE = Silence()
+_PACKAGED = Path(rendered_benchmark.__file__).with_name("trunk.safetensors")
 _NUM_VALIDATION_CLIPS = 3000
 _STEPS_BETWEEN_NOTES = 100
 
@@ -46,6 +50,18 @@ class TrunkTrainingReport:
     losses: list[float]
     seconds_rendering: float
     seconds_training: float
+
+
+def copy_benchmark_trunk(out: Path) -> Path:
+    """Copy the trained trunk that comes with the package to a file, and return its path.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    write_atomically(out, [_PACKAGED.read_bytes()])
+    return out
 
 
 class _Learner(nn.Module):

@@ -15,8 +15,10 @@ _MADE = (
     "videos/*.mp4",
     "features-shift-*.h5",
     "features-shift-*.parts/*.h5",
-    "features/*.h5",
-    "features/*.parts/*.h5",
+    "features-trunk/*.h5",
+    "features-trunk/*.parts/*.h5",
+    "features-trained/*.h5",
+    "features-trained/*.parts/*.h5",
 )
 
 

@@ -15,6 +15,7 @@ from tsmfeat.heads.prediction import predict_probabilities
 from tsmfeat.heads.targets import interval_targets
 from tsmfeat.localization.localizing import localize
 from tsmfeat.metrics.average_precision import evaluate
+from tsmfeat.rendered_benchmark import actions as benchmark_actions
 from tsmfeat.rendering import (
     ACTION_PAIRS,
     GENERATOR_VERSION,
@@ -29,12 +30,14 @@ from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.video.encoding import write_video
 from tsmfeat.video.options import resolve_workers
-from tsmfeat.workflows.benchmark_dataset import render_benchmark
+from tsmfeat.workflows.benchmark_dataset import SHORT_SECONDS, count_benchmark, render_benchmark
 from tsmfeat.workflows.demo_folder import DemoFiles, keep_or_render
 from tsmfeat.workflows.inference import gather_features
 from tsmfeat.workflows.options import DemoOptions
 
 _SILENCE = Silence()
+# Pairs that both generators have mean the same in both.
+BOTH_PAIRS = tuple(dict.fromkeys((*ACTION_PAIRS, *benchmark_actions.ACTION_PAIRS)))
 
 
 def render_dataset(folder: Path, options: DemoOptions, progress: Progress = _SILENCE) -> DemoFiles:
@@ -93,6 +96,17 @@ def render_video(script: VideoScript, folder: Path) -> Path:
     return path
 
 
+def describe_dataset(annotations: Path) -> str:
+    """Say in a line what makes the benchmark's annotations hard: how many there are, how short, how crowded."""
+    facts = count_benchmark(read_annotations(annotations))
+    return (
+        f"{facts.num_instances} instances of {len(facts.counts)} actions in {facts.hours:.1f} h, "
+        f"{facts.short_share:.0%} shorter than {SHORT_SECONDS:g} s, {facts.overlap_share:.0%} beside another; "
+        f"the commonest occurs {max(facts.counts.values())} times, the rarest {min(facts.counts.values())}; "
+        f"a scene tells {facts.corrected_bits:.2f} bits of an action"
+    )
+
+
 def score_oracle(annotations: Path, subset: str, step_seconds: float, min_overlap: float) -> float:
     """Return the final score of a head that names every interval rightly: the ceiling of the grid.
 
@@ -142,5 +156,5 @@ def measure_direction(heads: Path, features: Path, annotations: Path, subset: st
 
 
 def _pair_of_label(names: tuple[str, ...]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    number = {name: index for index, pair in enumerate(ACTION_PAIRS) for name in pair}
-    return np.array([*(number[name] for name in names), -1], np.int64)  # the last entry is background's
+    number = {name: index for index, pair in enumerate(BOTH_PAIRS) for name in pair}
+    return np.array([*(number.get(name, -1) for name in names), -1], np.int64)  # the last entry is background's
