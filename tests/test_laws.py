@@ -365,7 +365,10 @@ OTHERS = {
             VideoOptions(max_bad=0.2, workers=3, decoder="decord", reader_memory_gb=2.0, reader_timeout_seconds=9.0),
         ),
     ),
-    "demo": ("--num-videos 12 --seed 5", DemoOptions(12, 5)),
+    "demo": (
+        "--num-videos 12 --seed 5 --size benchmark --scene-information 0.5 --train",
+        DemoOptions(12, 5, size="benchmark", scene_information=0.5, train=True),
+    ),
     "inspect": (
         "--step 1,2 --protocol activitynet --tiou 0.1,0.2 --subset s",
         CeilingOptions((1.0, 2.0), "activitynet", (0.1, 0.2), "s"),

@@ -36,7 +36,7 @@ class TrunkTrainingOptions:
     shift: bool = True
     num_videos: int = 480
     num_validation: int = 80
-    steps: int = 1200
+    steps: int = 1500
     batch_size: int = 48
     lr: float = 2e-3
     weight_decay: float = 0.02
