@@ -3,8 +3,8 @@
     tsmfeat demo --size benchmark -o A --json > A/demo.json
     python benchmarks/study_rendered.py --folder A
 
-`--folder` is what the demo leaves. Extracts the features of the controls into it, fits and scores their heads there, and
-writes ``results/study_rendered.json``. Every chain is fitted with the demo's options; nothing is chosen here.
+`--folder` is what the demo leaves. Extracts the features of the controls into it, fits and scores their heads there,
+and writes ``results/study_rendered.json``. Every chain is fitted with the demo's options; nothing is chosen here.
 """
 
 import argparse
@@ -122,22 +122,19 @@ def study_controls(folder: Path, truth: Path) -> dict[str, Any]:
     return found
 
 
-def read_tail(scores: Path) -> list[dict[str, Any]]:
-    """Return AP at tIoU .5 of each group of actions, from the commonest to the rarest, with its held-out instances."""
+def read_tail(scores: Path, truth: Annotations) -> list[dict[str, Any]]:
+    """Return AP at tIoU .5 of each group of actions, from the commonest to the rarest, with its instances."""
     with (scores / "per_class.csv").open(newline="") as stream:
-        rows = {row["label"]: row for row in csv.DictReader(stream)}
-    found = []
-    for group in GROUPS:
-        own = [rows[name] for name in group.names]
-        column = next(name for name in own[0] if name.startswith("ap@0.5") or name in ("0.5", "ap_0.5"))
-        found.append(
-            {
-                "actions": " / ".join(group.names),
-                "num_instances": sum(int(row["num_instances"]) for row in own),
-                "ap50": float(np.mean([float(row[column]) for row in own])),
-            }
-        )
-    return found
+        found = {row["class"]: float(row["ap@0.5"]) for row in csv.DictReader(stream)}
+    counts = {name: count_benchmark(truth.select_subset(name)).counts for name in ("training", SUBSET)}
+    return [
+        {
+            "actions": " / ".join(group.names),
+            **{f"num_{name}": sum(own[action] for action in group.names) for name, own in counts.items()},
+            "ap50": float(np.mean([found[action] for action in group.names])),
+        }
+        for group in GROUPS
+    ]
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -157,7 +154,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "ceilings": ceilings["ceilings"],
         "demo": json.loads((folder / "demo.json").read_text())["rows"],
         "controls": study_controls(folder, truth),
-        "tail": read_tail(folder / "scores-panoramic_t0.5"),
+        "tail": read_tail(folder / "scores-panoramic_t0.5", read_annotations(truth)),
     }
     chosen.out.write_text(json.dumps(found, indent=1) + "\n")
     sys.stdout.write(json.dumps(found, indent=1) + "\n")

@@ -261,7 +261,8 @@ def test_a_full_demo_below_its_promise_ends_with_3(tmp_path, monkeypatch):
 def test_sigterm_ends_the_command_the_demo_waits_for(tmp_path):
     """Killed by name, the demo leaves no command behind."""
     code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
-    script = f"from tsmfeat_cli.demo_commands import _wait_for; print(_wait_for([{sys.executable!r}, '-c', {code!r}, 'pid'])[0])"
+    call = f"_wait_for([{sys.executable!r}, '-c', {code!r}, 'pid'])"
+    script = f"from tsmfeat_cli.demo_commands import _wait_for; print({call}[0])"
     waiting = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:

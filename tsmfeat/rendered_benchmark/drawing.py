@@ -25,7 +25,9 @@ _NUM_NOISE_TILES = 8
 _MARGIN = 3
 
 
-def render_view(script: BenchmarkScript, view: str) -> Iterator[npt.NDArray[np.uint8]]:
+def render_view(
+    script: BenchmarkScript, view: str, window: tuple[int, int] | None = None
+) -> Iterator[npt.NDArray[np.uint8]]:
     """Draw one view of a video, frame by frame.
 
     Parameters
@@ -34,6 +36,8 @@ def render_view(script: BenchmarkScript, view: str) -> Iterator[npt.NDArray[np.u
         What happens.
     view
         One of `tsmfeat.rendered_benchmark.scripts.VIEWS`.
+    window
+        First frame, and the one after the last; None: all frames.
 
     Yields
     ------
@@ -50,13 +54,17 @@ def render_view(script: BenchmarkScript, view: str) -> Iterator[npt.NDArray[np.u
     shapes = move_shapes(script)
     offsets = _tremble(rng, script.num_frames)
     light = _change_light(rng, script.num_frames / script.frame_rate, script.num_frames)
+    first, last = window or (0, script.num_frames)
     for index in range(script.num_frames):
+        tile = noise[rng.integers(_NUM_NOISE_TILES)]
+        if not first <= index < last:
+            continue
         y, x = offsets[index]
         frame = background[y : y + PIXELS_PER_UNIT, x : x + width].copy()
         for shape in shapes:
             _draw_shape(frame, shape, index, (_MARGIN - y, _MARGIN - x - left * PIXELS_PER_UNIT))
         frame *= light[index]
-        frame += noise[rng.integers(_NUM_NOISE_TILES)]
+        frame += tile
         yield np.clip(frame, 0, 255, out=frame).astype(np.uint8)
 
 

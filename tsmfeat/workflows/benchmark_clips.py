@@ -28,14 +28,17 @@ from tsmfeat.video.probing import probe_video
 from tsmfeat.video.pyav_decoding import PyAVDecoder
 from tsmfeat.workflows.benchmark_options import BENCHMARK_ENCODING
 
-_SECONDS = (10.0, 14.0)
+# Many windows of many videos: a trunk learns few videos by heart, whatever the number of their frames.
+_VIDEO_SECONDS, _WINDOW_SECONDS = (20.0, 20.0), 3.0
+# Frames are moved by so many pixels at most.
+_SHAKE = 3
 # Of the clips, those around an instance of an action, all actions alike; the others are from anywhere.
 _ACTION_SHARE = 0.75
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledVideo:
-    """A decoded view of a short video, with what can be seen in it.
+    """A decoded window of a view of a video, with what can be seen in it.
 
     Parameters
     ----------
@@ -46,7 +49,7 @@ class LabelledVideo:
     scene
         Index into `SCENES`.
     label, start, end
-        Of the instances within the view's edges.
+        Of the instances within the view's edges; seconds from the window's beginning, which they may reach beyond.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -77,7 +80,7 @@ class LabelledClips:
 
 
 def render_labelled(num_videos: int, seed: int, stream: str, resize: str, progress: Progress) -> list[LabelledVideo]:
-    """Render short videos to files, each in one view, and decode them: H.264 leaves its traces in real videos too.
+    """Render a window of each of many videos, in one view, to a file and decode it: H.264 leaves its traces.
 
     Parameters
     ----------
@@ -90,7 +93,9 @@ def render_labelled(num_videos: int, seed: int, stream: str, resize: str, progre
     progress
         Told of every video.
     """
-    scripts = write_benchmark_scripts(num_videos, 0, 0, ScriptOptions(seed, stream, 0.0, _SECONDS, long_tail=False))
+    scripts = write_benchmark_scripts(
+        num_videos, 0, 0, ScriptOptions(seed, stream, 0.0, _VIDEO_SECONDS, long_tail=False)
+    )
     progress.begin("render", num_videos, "videos")
     try:
         with ProcessPoolExecutor(resolve_workers(None), mp_context=get_context("spawn")) as pool:
@@ -105,16 +110,30 @@ def render_labelled(num_videos: int, seed: int, stream: str, resize: str, progre
 
 
 def _render(script: BenchmarkScript, view: str, resize: str) -> LabelledVideo:
+    first, last = _choose_window(script)
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "short.mp4"
-        write_video(path, render_view(script, view), fps=script.frame_rate, options=BENCHMARK_ENCODING)
+        path = Path(folder) / "window.mp4"
+        drawn = render_view(script, view, (first, last))
+        write_video(path, drawn, fps=script.frame_rate, options=BENCHMARK_ENCODING)
         with PyAVDecoder(probe_video(path)) as decoder:
             resizing = Resizing(parse_geometry(resize))
-            frames = [one.resized(resizing) for _, one in decoder.pictures(np.arange(script.num_frames))]
-    seen = [one for one in script.instances if _is_seen(one, view)]
+            frames = [one.resized(resizing) for _, one in decoder.pictures(np.arange(last - first))]
+    begin, end = first / script.frame_rate, last / script.frame_rate
+    seen = [one for one in script.instances if _is_seen(one, view) and one.end > begin and one.start < end]
     label = np.array([ACTIONS.index(one.action) for one in seen], np.int64)
-    start, end = (np.array([getattr(one, name) for one in seen], np.float64) for name in ("start", "end"))
-    return LabelledVideo(np.stack(frames), script.frame_rate, SCENES.index(script.scene), label, start, end)
+    bounds = np.array([(one.start, one.end) for one in seen], np.float64).reshape(-1, 2) - begin
+    scene = SCENES.index(script.scene)
+    return LabelledVideo(np.stack(frames), script.frame_rate, scene, label, bounds[:, 0], bounds[:, 1])
+
+
+def _choose_window(script: BenchmarkScript) -> tuple[int, int]:
+    """Return first frame and end of a window about an instance, any of them."""
+    rng = np.random.default_rng([*script.entropy, 9])
+    count = round(_WINDOW_SECONDS * script.frame_rate)
+    one = script.instances[int(rng.integers(len(script.instances)))]
+    first = round(rng.uniform(one.start, one.end) * script.frame_rate) - count // 2
+    first = min(max(first, 0), script.num_frames - count)
+    return first, first + count
 
 
 def _is_seen(instance: Instance, view: str) -> bool:
@@ -135,11 +154,19 @@ class ClipDealer:
         Seconds that a clip covers; each is as likely as the others.
     rng
         Of the choices.
+    shake
+        Whether the frames of a clip are moved by a few pixels, all alike.
     """
 
     def __init__(
-        self, videos: Sequence[LabelledVideo], num_frames: int, spans: Sequence[float], rng: np.random.Generator
+        self,
+        videos: Sequence[LabelledVideo],
+        num_frames: int,
+        spans: Sequence[float],
+        rng: np.random.Generator,
+        shake: bool = False,
     ) -> None:
+        self._shake = shake
         self._videos, self._num_frames, self._spans, self._rng = videos, num_frames, spans, rng
         self._places: list[list[tuple[int, int]]] = [[] for _ in ACTIONS]
         for index, video in enumerate(videos):
@@ -158,7 +185,8 @@ class ClipDealer:
         if rng.uniform() < _ACTION_SHARE and places:
             index, place = places[rng.integers(len(places))]
             video = self._videos[index]
-            middle = rng.uniform(video.start[place], video.end[place])
+            length = len(video.frames) / video.frame_rate
+            middle = rng.uniform(max(0.0, video.start[place]), min(length, video.end[place]))
         else:
             video = self._videos[int(rng.integers(len(self._videos)))]
             middle = rng.uniform(0, len(video.frames) / video.frame_rate)
@@ -168,4 +196,9 @@ class ClipDealer:
         rows = np.minimum((times * video.frame_rate).astype(np.int64), len(video.frames) - 1)
         shared = np.clip(np.minimum(video.end, begin + span) - np.maximum(video.start, begin), 0, None) / span
         shares = np.bincount(video.label, shared, minlength=len(ACTIONS)).astype(np.float32)
-        return video.frames[rows], np.minimum(shares, 1), video.scene
+        moved = (
+            np.roll(video.frames[rows], rng.integers(-_SHAKE, _SHAKE + 1, 2), (1, 2))
+            if self._shake
+            else video.frames[rows]
+        )
+        return moved, np.minimum(shares, 1), video.scene

@@ -19,7 +19,7 @@ class TrunkTrainingOptions:
     shift
         Whether the trunk shifts frames.
     num_videos, num_validation
-        Short rendered videos to train on, and to measure on.
+        Windows of rendered videos, each of another, to train on and to measure on.
     steps, batch_size
         Steps of descent, and clips in each.
     lr, weight_decay
@@ -34,10 +34,10 @@ class TrunkTrainingOptions:
 
     seed: int = 0
     shift: bool = True
-    num_videos: int = 480
-    num_validation: int = 80
-    steps: int = 1500
-    batch_size: int = 48
+    num_videos: int = 3000
+    num_validation: int = 300
+    steps: int = 1600
+    batch_size: int = 32
     lr: float = 2e-3
     weight_decay: float = 0.02
     scene_weight: float = 0.1

@@ -77,7 +77,12 @@ class _Learner(nn.Module):
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Return action and scene outputs of uint8 frames ``[clips, T, H, W, 3]``."""
-        inputs = (frames.permute(0, 1, 4, 2, 3).float() / 255 - self._mean) / self._std
+        values = frames.permute(0, 1, 4, 2, 3).float() / 255
+        if self.training:
+            # Other light and other cameras; colours stay nearly what they are, since scenes are told by them.
+            values = values * (0.75 + 0.5 * torch.rand(len(frames), 1, 1, 1, 1))
+            values = values * (0.9 + 0.2 * torch.rand(len(frames), 1, 3, 1, 1))
+        inputs = (values - self._mean) / self._std
         embeddings = self.dropout(self.trunk(inputs).float())
         return self.action(embeddings), self.scene(embeddings)
 
@@ -112,7 +117,7 @@ def train_benchmark_trunk(
     videos = render_labelled(options.num_videos, options.seed, "trunk", options.resize, progress)
     others = render_labelled(options.num_validation, options.seed, "trunk validation", options.resize, progress)
     rendered = time.monotonic()
-    dealer = ClipDealer(videos, options.num_frames, STEPS, _stream(options.seed, "trunk batches"))
+    dealer = ClipDealer(videos, options.num_frames, STEPS, _stream(options.seed, "trunk batches"), True)
     judges = ClipDealer(others, options.num_frames, STEPS, _stream(options.seed, "trunk validation clips"))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(_stream(options.seed, "trunk parameters").integers(2**31)))
