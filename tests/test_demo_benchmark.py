@@ -22,7 +22,7 @@ from tsmfeat.trunk.narrow_names import SHIFTED, UNSHIFTED
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.probing import probe_video
 from tsmfeat.workflows import benchmark_dataset
-from tsmfeat.workflows.benchmark_clips import ClipDealer, LabelledVideo, render_labelled
+from tsmfeat.workflows.benchmark_clips import ClipDealer, LabelledVideo, _choose_window, render_labelled
 from tsmfeat.workflows.benchmark_dataset import render_benchmark, view_path, write_scripts_of
 from tsmfeat.workflows.benchmark_options import STEPS, TrunkTrainingOptions
 from tsmfeat.workflows.benchmark_trunk import copy_benchmark_trunk, train_benchmark_trunk
@@ -173,16 +173,26 @@ def test_dealt_clips_are_in_order_within_their_span_and_know_their_share():
     assert 0.3 < clips.shares[:, 5].mean() < 0.9
 
 
-@pytest.mark.golden
-def test_videos_to_train_on_are_of_other_seeds_and_show_only_what_their_view_sees():
+def test_windows_to_train_on_are_of_other_seeds_and_know_only_what_their_view_sees():
     videos = render_labelled(4, 0, "trunk", "square48", Recorder())
-    scripts = write_benchmark_scripts(4, 0, 0, ScriptOptions(0, "trunk", 0.0, (10.0, 14.0), long_tail=False))
+    scripts = write_benchmark_scripts(4, 0, 0, ScriptOptions(0, "trunk", 0.0, (20.0, 20.0), long_tail=False))
     assert [SCENES[video.scene] for video in videos] == [script.scene for script in scripts]
     for index, (video, script) in enumerate(zip(videos, scripts, strict=True)):
-        assert video.frames.shape == (script.num_frames, 48, 48, 3)
-        seen = [one for one in script.instances if index % 2 == 0 or 0.5 <= one.x <= 1.5]
+        first, last = _choose_window(script)
+        assert video.frames.shape == (last - first, 48, 48, 3)
+        assert 2.9 < (last - first) / script.frame_rate < 3.1
+        assert len(video.label) == len(video.start) == len(video.end)
+        begin, end = first / script.frame_rate, last / script.frame_rate
+        seen = [one for one in script.instances if one.start < end and one.end > begin]
+        seen = [one for one in seen if index % 2 == 0 or 0.5 <= one.x <= 1.5]
         assert [ACTIONS[label] for label in video.label] == [one.action for one in seen]
-        assert video.start.tolist() == [one.start for one in seen]
+        assert np.allclose(video.start + begin, [one.start for one in seen])
+
+
+def test_a_window_is_a_slice_of_the_whole_video():
+    script = write_benchmark_scripts(1, 0, 0, ScriptOptions(seconds=(4.0, 5.0)))[0]
+    whole = list(render_view(script, "front_view"))
+    assert np.array_equal(whole[10:13], list(render_view(script, "front_view", (10, 13))))
 
 
 @pytest.mark.golden
@@ -230,7 +240,7 @@ def test_the_benchmark_runs_from_end_to_end(tmp_path, brief, commands):
         folder = "scores-together" if name == "all steps together" else f"scores-{name}"
         scored = json.loads((out / folder / "scores.json").read_text())
         assert cells[0] == f"{scored['final_score']:.3f}"
-    assert "instances of 20 actions" in done.stdout
+    assert " actions in 0.0 h, " in done.stdout
     assert len(lines) < 30
     assert shlex.quote(str(out)).strip("'") in done.stdout
 

@@ -141,12 +141,13 @@ def measure_direction(heads: Path, features: Path, annotations: Path, subset: st
     annotations
         ActivityNet JSON of rendered videos.
     subset
-        Videos to evaluate on.
+        Videos to evaluate on; those that are not stored (without this view) are left out.
     """
     checkpoint = load_heads(heads)
     truth = read_annotations(annotations).select_subset(subset)
     with open_features(features) as store:
-        gathered = gather_features(store, truth.video_ids)
+        stored = set(store.video_ids)
+        gathered = gather_features(store, [name for name in truth.video_ids if name in stored])
     overlap = float(checkpoint.options["min_overlap"])
     targets = interval_targets(truth, gathered.video_ids, gathered.row_offset, gathered.step_seconds, overlap)
     named = predict_probabilities(checkpoint.weights, gathered.embeddings, gathered.row_offset)[0].argmax(axis=1)
