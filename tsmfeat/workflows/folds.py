@@ -35,7 +35,7 @@ def assign_folds(video_ids: Sequence[str], num_folds: int) -> dict[str, int]:
     if not 2 <= num_folds <= len(video_ids):
         raise ConfigurationError(
             f"{num_folds} folds of {len(video_ids)} annotated videos; there are at least 2, and a video in each",
-            f"use --folds {max(2, min(5, len(video_ids)))}",
+            f"use --folds {min(5, len(video_ids))}" if len(video_ids) > 1 else "annotate more videos",
         )
     return fold_videos(video_ids, num_folds)
 
@@ -75,7 +75,7 @@ def assign_group_folds(video_ids: Sequence[str], group_of: Mapping[str, str], nu
     if not 2 <= num_folds <= len(members):
         raise ConfigurationError(
             f"{num_folds} folds of {len(members)} groups of videos; there are at least 2, and a group in each",
-            f"use --folds {max(2, min(5, len(members)))}, or another --group",
+            f"use --folds {min(5, len(members))}, or another --group" if len(members) > 1 else "use another --group",
         )
     sizes = [0] * num_folds
     folds: dict[str, int] = {}
