@@ -65,7 +65,7 @@ def folder(tmp_path_factory):
         extract([str(folder / "videos")], folder / f"{name}.h5", options)
         if step == 0.5:
             extract([str(folder / "videos")], folder / "parts", options)
-        fitting = FitOptions(HeadOptions(epochs=20, lr=0.1, background_weight=0.2))
+        fitting = FitOptions(HeadOptions(epochs=20, lr=0.1, dropout=0.0, standardize=False))
         fit_heads([folder / f"{name}.h5"], folder / "gt.json", folder / f"{name}.safetensors", fitting)
     return folder
 
