@@ -14,9 +14,10 @@ from tsmfeat.formats.reading import read_annotations
 from tsmfeat.heads.checkpoint import load_heads
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.prediction import predict_probabilities
-from tsmfeat.heads.temperature import log_loss
+from tsmfeat.heads.temperature import divide_by_temperature, log_loss
 from tsmfeat.store.reader import open_features
 from tsmfeat.workflows.calibrating import answer_targets
+from tsmfeat.workflows.fit_data import make_judge
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.inference import gather_features
@@ -31,7 +32,7 @@ def task(tmp_path_factory):
     folder = tmp_path_factory.mktemp("task")
     database = make_database()
     write_database(folder / "gt.json", database)
-    write_store(folder / "store", database, noise=2.0)
+    write_store(folder / "store", database, noise=4.0)
     return folder
 
 
@@ -68,6 +69,11 @@ def test_the_recorded_loss_is_that_of_the_saved_heads_on_the_validation_videos(t
     record = found.record["calibration"]
     assert record["num_intervals"] == len(chances)
     assert record["log_loss"][1] == pytest.approx(log_loss(np.log(chances), targets), rel=1e-4)
+    judge = make_judge(truth, features, Recorder())
+    before = divide_by_temperature(found.weights, 1 / record["temperature"])
+    scores = [judge(weights).evaluation.final_score for weights in (before, found.weights)]
+    assert scores[0] != scores[1]  # segments of different sureness change places
+    assert record["final_score"] == pytest.approx(scores)
 
 
 def test_folds_choose_by_what_they_did_not_see(task, tmp_path):

@@ -9,7 +9,7 @@ from factories_heads import make_annotations, make_blobs, make_rows, make_spec
 from naive_losses import naive_cross_entropy, naive_focal, naive_sigmoid, naive_slopes
 
 from tsmfeat.errors import CheckpointError, InputError
-from tsmfeat.heads import epochs
+from tsmfeat.heads import epochs, stack
 from tsmfeat.heads.checkpoint import HeadsCheckpoint, load_heads, save_heads
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.options import HeadOptions
@@ -242,3 +242,25 @@ def test_calibration_is_recorded_before_and_after(activation):
     assert record["calibration_error"][1] < record["calibration_error"][0]
     before = 1 / (1 + np.exp(-scores)) if activation == "sigmoid" else np.exp(scores) / np.exp(scores).sum(1)[:, None]
     assert record["calibration_error"][0] == pytest.approx(calibration_error(before, targets, activation), rel=1e-5)
+
+
+def test_with_a_sigmoid_every_class_is_an_answer():
+    chances, targets = np.array([[0.9, 0.9]]), np.float32([[1, 0]])
+    assert calibration_error(chances, targets, "sigmoid") == pytest.approx(0.4)  # half of two answers of 0.9 is right
+    assert calibration_error(chances, targets, "softmax") == pytest.approx(0.1)  # the first is taken, and right
+
+
+def test_what_a_tcn_pays_for_changes_is_of_its_own_probabilities(monkeypatch):
+    features, action, _ = make_blobs(num_rows=40)
+    data = replace(soft_rows(features, action, np.eye(3)[action]), row_offset=np.array([0, 40]))
+    seen = []
+    real = stack.smoothing_loss
+    monkeypatch.setattr(
+        stack, "smoothing_loss", lambda logs, videos: (seen.append(logs.detach()), real(logs, videos))[1]
+    )
+    options = replace(QUICK, head="tcn", hidden_size=4, num_layers=1, epochs=1, device="cpu")
+    for loss in ("cross-entropy", "sigmoid"):
+        train_head(data, replace(options, loss=loss), num_frames=8)
+    sums = [logs.exp().sum(-1).numpy() for logs in (seen[0], seen[-1])]
+    np.testing.assert_allclose(sums[0], 1.0, rtol=1e-5)
+    assert np.abs(sums[1] - 1.0).max() > 0.01
