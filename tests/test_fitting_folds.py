@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from factories_heads import Recorder
 from factories_workflows import make_database, write_database, write_store
+from typer.testing import CliRunner
 
 from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.formats.interval_scores import read_with_header
@@ -28,6 +30,7 @@ from tsmfeat.workflows.fitting_folds import cross_fit, deal_folds, predict_held_
 from tsmfeat.workflows.folds import assign_group_folds
 from tsmfeat.workflows.inference import gather_features
 from tsmfeat.workflows.splits import select_videos
+from tsmfeat_cli.main import app
 
 FAST = FitOptions(HeadOptions(epochs=6, lr=0.1, batch_size=64))
 FOLDS = replace(FAST, num_folds=3)
@@ -248,3 +251,21 @@ def test_pseudo_labels_that_nobody_can_use_are_refused(task, tmp_path):
     (tmp_path / "p.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="predicts 'levitate', which the annotations do not know"):
         fit_heads(task / "store", task / "gt.json", tmp_path / "h2", options)
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+
+def test_what_the_command_says_next_can_be_run(task, tmp_path, monkeypatch):
+    """Out-of-fold scores are honest material: tuning on them warns of nothing."""
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    words = ["fit-heads", str(task / "store"), "--annotations", str(task / "gt.json"), "--lr", "0.1"]
+    done = run(app, [*words, "--epochs", "4", "--folds", "2", "--num-seeds", "2", "--save-oof", "oof"])
+    assert done.exit_code == 0, done.output
+    assert "folds: " in done.stdout
+    assert "seeds: " in done.stdout
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("next: tsmfeat tune")]
+    tuned = run(app, [*shlex.split(line.removeprefix("next: tsmfeat ")), "--budget", "4", "--folds", "2"])
+    assert tuned.exit_code == 0, tuned.output
+    assert "know these videos" not in tuned.stderr

@@ -194,7 +194,8 @@ def _summarize(report: "FitReport", features: list[Path], annotations: Path, pro
         progress.note(f"{path}: all {report.num_runs} runs")
     if report.oof:
         words = [word for path in report.oof for word in ("--scores", path)]
-        progress.note(f"next: {command_line('tune', *words, '--annotations', annotations)}")
+        trained_on = ("--subset", report.subset) if report.subset else ()
+        progress.note(f"next: {command_line('tune', *words, '--annotations', annotations, *trained_on)}")
     stores = [word for path in features for word in ("--features", path)]
     subset = ("--subset", report.held_out_subset) if report.held_out_subset else ()
     progress.note(f"next: {command_line('score', report.out, *stores, '--annotations', annotations, *subset)}")

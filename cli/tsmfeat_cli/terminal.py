@@ -87,6 +87,7 @@ class TerminalProgress:
     def end(self) -> None:
         """Finish the task."""
         if self._bar is not None:
+            self._bar.lines = ()  # they were of the way; what comes next is the result
             self._bar.stop()
             self._bar = None
 

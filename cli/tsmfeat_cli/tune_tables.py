@@ -53,7 +53,7 @@ def _verdict(report: "TuneReport") -> str:
 def _option_lines(each: "OptionReport", in_full: bool) -> list[str]:
     tuned = "-" if each.is_idle else value_text(each.chosen)
     lines = _wrapped(
-        f"{each.name:<22}{value_text(each.default):>14}{tuned:>14}   ", "" if each.is_idle else _count_choices(each)
+        f"{each.name:<22}{value_text(each.default):>14} {tuned:>13}   ", "" if each.is_idle else _count_choices(each)
     )
     if in_full:
         tried = [f"{value_text(value)} {score:.4f}" for value, score in each.best_scores if score == score]

@@ -161,8 +161,12 @@ def recorded_gamma(path: str, checkpoints: Checkpoints) -> float:
 
 
 def recorded_split(path: str, checkpoints: Checkpoints) -> str:
-    """Return in words which videos a source's heads were fitted on and selected by; empty where nothing tells."""
-    return str(_record_of(path, checkpoints).get("split") or "")
+    """Return in words which videos a source's heads were fitted on and selected by; empty where nothing tells.
+
+    Out-of-fold scores come from heads that did not see the video: of them there is nothing to tell.
+    """
+    record = _record_of(path, checkpoints)
+    return "" if "out_of_fold" in record else str(record.get("split") or "")
 
 
 def _record_of(path: str, checkpoints: Checkpoints) -> dict[str, Any]:

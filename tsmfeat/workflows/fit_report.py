@@ -49,6 +49,8 @@ class FitReport:
     calibration
         The temperature and, before and after it, calibration error, log-loss and final score, on the intervals that
         chose it; empty without calibration.
+    subset
+        Subset of the annotations that was trained on; empty for all.
     """
 
     out: str
@@ -67,6 +69,7 @@ class FitReport:
     pseudo: Mapping[str, Any] = field(default_factory=dict)
     scene_prior: Mapping[str, Any] | None = None
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    subset: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``tsmfeat fit-heads --json``."""

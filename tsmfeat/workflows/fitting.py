@@ -98,6 +98,7 @@ def fit_heads(
         pseudo,
         prior,
         chosen.calibration,
+        data.split.subset,
     )
 
 
