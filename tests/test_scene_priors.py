@@ -266,6 +266,8 @@ def test_scenes_that_are_not_learned_cannot_weigh(task, tmp_path):
     for changes in ({"heads": HeadOptions(loss="sigmoid")}, {"sweep": "loss=focal:2,sigmoid"}):
         with pytest.raises(ConfigurationError, match="a scene prior and --loss sigmoid"):
             FitOptions(**changes, scene_prior=True)
+    with pytest.raises(ConfigurationError, match="a scene prior and head 'pyramid'"):
+        FitOptions(HeadOptions("pyramid"), scene_prior=True)
 
 
 def test_the_command_chooses_and_the_next_one_says_what_it_lays_on(task, tmp_path):

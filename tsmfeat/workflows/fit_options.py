@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tsmfeat.errors import ConfigurationError, require_choice
 from tsmfeat.heads.loss_options import read_loss
-from tsmfeat.heads.options import CALIBRATIONS, HeadOptions
+from tsmfeat.heads.options import CALIBRATIONS, SEGMENT_HEADS, HeadOptions
 from tsmfeat.workflows.sweeps import expand_sweep
 
 MEMORY = ("auto", "ram", "mapped")
@@ -110,16 +110,25 @@ class FitOptions:
             )
 
     def _check_scenes(self) -> None:
-        if self.scene_prior and "scene" not in self.heads.tasks:
+        if not self.scene_prior:
+            return
+        if "scene" not in self.heads.tasks:
             raise ConfigurationError(
                 "a scene prior and heads that learn no scenes; it weighs actions by the scene",
                 "use --tasks action,scene",
             )
-        if self.scene_prior and any(read_loss(run.loss).activation == "sigmoid" for run in self.runs()):
-            raise ConfigurationError(
-                "a scene prior and --loss sigmoid; it weighs actions against each other, and there each stands alone",
-                "leave --scene-prior out, or use another loss",
-            )
+        for run in self.runs():
+            if run.head in SEGMENT_HEADS:
+                raise ConfigurationError(
+                    f"a scene prior and head {run.head!r}; it weighs interval scores, and these have none",
+                    "leave --scene-prior out, or weigh the segments: tsmfeat score --video-prior scenes",
+                )
+            if read_loss(run.loss).activation == "sigmoid":
+                raise ConfigurationError(
+                    "a scene prior and --loss sigmoid; it weighs actions against each other, and there each stands "
+                    "alone",
+                    "leave --scene-prior out, or use another loss",
+                )
 
     def runs(self) -> list[HeadOptions]:
         """Return the options of every run: each setting of the sweep with each seed."""
