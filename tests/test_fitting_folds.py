@@ -269,3 +269,21 @@ def test_what_the_command_says_next_can_be_run(task, tmp_path, monkeypatch):
     tuned = run(app, [*shlex.split(line.removeprefix("next: tsmfeat ")), "--budget", "4", "--folds", "2"])
     assert tuned.exit_code == 0, tuned.output
     assert "know these videos" not in tuned.stderr
+
+
+def test_out_of_fold_scores_replace_nothing_else_and_this_is_said_before_the_fit(task, tmp_path):
+    (tmp_path / "oof").mkdir()
+    other = tmp_path / "oof" / "resnet18_t0.5.scores"
+    other.write_text("{}")
+    for folder, found in ((tmp_path / "oof", "resnet18_t0.5.scores"), (task / "gt.json", "a file")):
+        progress = Recorder()
+        with pytest.raises(ConfigurationError, match=found):
+            fit_heads(
+                task / "store",
+                task / "gt.json",
+                tmp_path / "h",
+                replace(FOLDS, save_oof=str(folder)),
+                progress,
+            )
+        assert not progress.of("begin")
+    assert other.read_text() == "{}"

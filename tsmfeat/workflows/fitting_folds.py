@@ -1,7 +1,5 @@
 """Heads fitted in folds of videos: every video is predicted by heads that did not see it."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +10,6 @@ from typing import Any
 import numpy as np
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.files import make_folder, write_text
-from tsmfeat.formats.interval_scores import write_interval_scores
 from tsmfeat.formats.video_columns import read_video_column
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.temperature import divide_by_temperature
@@ -28,7 +24,7 @@ from tsmfeat.workflows.fit_data import FitData, Judged, judge_predictions, train
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.folds import assign_folds, assign_group_folds
 from tsmfeat.workflows.inference import predict_segments, score_intervals, select_gathered
-from tsmfeat.workflows.kinds import require_replaceable
+from tsmfeat.workflows.oof_files import plan_oof_files, save_oof_files
 from tsmfeat.workflows.splits import select_videos
 from tsmfeat.workflows.sweeps import rank_settings
 
@@ -162,10 +158,12 @@ def choose_by_folds(
     ConfigurationError
         The videos hold no annotated segment.
     """
-    fitted = cross_fit(data, runs, fold_of, progress)
     truth = select_videos(data.truth, fold_of)
     if not len(truth.segments):
         raise ConfigurationError("the folds hold no annotated segment; there is nothing to score", "check --subset")
+    seeds = list(dict.fromkeys(run.seed for run in runs))
+    paths = plan_oof_files(options.save_oof, data.specs, seeds) if options.save_oof else []
+    fitted = cross_fit(data, runs, fold_of, progress)
     found = [predict_held_out(data, fitted, run) for run in range(len(runs))]
     judged = [judge_predictions(one, truth) for one in found]
     swept = describe_runs(runs, [heads[0] for heads in fitted.heads], judged)
@@ -181,9 +179,28 @@ def choose_by_folds(
     chosen = ChosenHeads(final, runs[best], judged[best], tuple(swept), tuple(ranking), _with_spread(record))
     if options.calibrate != "off":
         fitted, chosen = _calibrate(data, fitted, chosen, runs, truth)
-    saved = _save_out_of_fold(data, fitted, sorted(ranking[0].places), runs, options) if options.save_oof else ()
+    if paths:
+        _save(data, fitted, paths, {run: runs[run] for run in sorted(ranking[0].places)}, options)
     held_out = score_held_out(data, fitted, best) if options.scene_prior else None
+    saved = tuple(str(path) for path in paths)
     return replace(chosen, oof=saved, held_out=held_out, fold_of=fitted.fold_of)
+
+
+def _save(
+    data: FitData, fitted: CrossFit, paths: Sequence[Path], runs: Mapping[int, HeadOptions], options: FitOptions
+) -> None:
+    """Write the out-of-fold scores of every seed of the best setting."""
+    records = [
+        {
+            "out_of_fold": {"num_folds": fitted.num_folds, "group": options.group},
+            "options": run.to_dict(),
+            "split": data.split.described,
+        }
+        for run in runs.values()
+    ]
+    scores = [score_held_out(data, fitted, run) for run in runs]
+    folds = {name: fitted.fold_of[name] for name in data.annotated}
+    save_oof_files(paths, scores, data.specs, records, folds)
 
 
 def _calibrate(
@@ -231,39 +248,3 @@ def _with_spread(record: dict[str, Any]) -> dict[str, Any]:
         record |= {f"{name}_mean": mean(known) if known else None}
         record |= {f"{name}_deviation": stdev(known) if len(known) > 1 else None}
     return record
-
-
-def require_oof_folder(folder: Path, name: str, num_seeds: int) -> None:
-    """Refuse to replace files of another kind by out-of-fold scores, before anything is fitted."""
-    for path in _oof_paths(folder, name, num_seeds):
-        require_replaceable(path, "interval-scores")
-
-
-def _oof_paths(folder: Path, name: str, num_seeds: int) -> list[Path]:
-    if num_seeds == 1:
-        return [folder / f"{name}.scores"]
-    return [folder / f"{name}_seed{number}.scores" for number in range(num_seeds)]
-
-
-def _save_out_of_fold(
-    data: FitData, fitted: CrossFit, places: Sequence[int], runs: Sequence[HeadOptions], options: FitOptions
-) -> tuple[str, ...]:
-    """Write the interval scores of the best setting, a file a seed, and which fold each video is in."""
-    folder = Path(options.save_oof)
-    make_folder(folder)
-    name = f"{data.spec.trunk.replace('/', '-').replace(':', '-')}_t{data.spec.step_seconds:g}"
-    views = [spec.view for spec in data.specs if spec.view]
-    name += f"_{'+'.join(views)}" if views else ""
-    paths = _oof_paths(folder, name, len(places))
-    for path, run in zip(paths, places, strict=True):
-        record = {
-            "out_of_fold": {"num_folds": fitted.num_folds, "group": options.group},
-            "options": runs[run].to_dict(),
-            "split": data.split.described,
-        }
-        write_interval_scores(score_held_out(data, fitted, run), path, data.specs, record)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows([("video_id", "fold"), *((name, fitted.fold_of[name]) for name in data.annotated)])
-    write_text(folder / "folds.csv", out.getvalue())
-    return tuple(str(path) for path in paths)
