@@ -156,6 +156,19 @@ def test_a_sweep_with_nothing_to_choose_by_is_refused(tmp_path):
         fit_heads(store, tmp_path / "gt.json", tmp_path / "h", replace(FAST, sweep="lr=0.1,0.2"))
 
 
+@pytest.mark.parametrize("folds", [0, 3])
+def test_a_diverged_run_comes_last_and_a_sweep_of_nothing_else_is_refused(task, tmp_path, folds):
+    heads = replace(FAST.heads, standardize=False)
+    options = replace(FAST, heads=heads, num_folds=folds, sweep="lr=1e37,0.01")
+    report = fit_heads(task / "store", task / "gt.json", tmp_path / "heads.safetensors", options)
+    assert load_heads(tmp_path / "heads.safetensors").options["lr"] == 0.01
+    assert np.isnan(report.ranking[-1].mean)
+    with Path(report.sweep_out).open() as stream:
+        assert [row["final_score"] == "" for row in csv.DictReader(stream)] == [False, True]
+    with pytest.raises(ConfigurationError, match="no longer finite"):
+        fit_heads(task / "store", task / "gt.json", tmp_path / "h", replace(options, sweep="lr=1e37,1e36"))
+
+
 # --- groups -------------------------------------------------------------------------------------------------------
 
 

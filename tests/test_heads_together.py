@@ -102,6 +102,26 @@ def test_patience_ends_a_run_and_not_its_neighbours():
     assert sum(call[1] for call in recorder.of("advance")) == 4  # the bar reaches its end
 
 
+def test_a_run_that_diverges_ends_alone_and_says_nothing():
+    features, action, _ = make_blobs(num_rows=60)
+    data = make_rows(features * np.float16(100), action)
+    wild, tame = (replace(QUICK, lr=lr, standardize=False, tasks=("action",)) for lr in (1e37, 1e-6))
+    calls: list[HeadParameters] = []
+
+    def validate(weights):
+        calls.append(weights)
+        return 0.5
+
+    fitted = train_heads(data, [wild, tame], 8, validate)
+    assert [one.record["diverged"] for one in fitted] == [True, False]
+    assert not fitted[0].weights.action_weight.any()
+    assert all(np.isfinite(weights.action_weight).all() for weights in calls)
+    alone = train_head(data, tame, 8, lambda weights: 0.5)
+    np.testing.assert_allclose(fitted[1].weights.action_weight, alone.weights.action_weight, rtol=1e-5, atol=1e-7)
+    with pytest.raises(ConfigurationError, match=r"epoch 1: the loss .* lr 1e\+37"):
+        train_heads(data, [wild, replace(wild, lr=1e36)], 8)
+
+
 @given(st.lists(st.sampled_from(LINEAR_RUNS[:8] + MLP_RUNS[:6]), min_size=1, max_size=9))
 @settings(max_examples=40, deadline=None)
 def test_groups_hold_every_run_once_and_share_what_must_be_equal(runs):

@@ -23,7 +23,7 @@ from tsmfeat.heads.pyramid_targets import PyramidTargets, assign_places
 from tsmfeat.heads.pyramid_torch import PyramidTensors, run_pyramid_torch
 from tsmfeat.heads.pyramid_videos import TrainingVideos, choose_videos, group_videos
 from tsmfeat.heads.randomness import random_bits
-from tsmfeat.heads.selection import Selection
+from tsmfeat.heads.selection import Selection, require_one_finite
 from tsmfeat.heads.standardization import Standardization, measure_joined, no_standardization
 from tsmfeat.heads.training import FittedHeads
 from tsmfeat.values.annotations import NO_SCENE
@@ -93,7 +93,7 @@ def train_pyramids(
     Raises
     ------
     ConfigurationError
-        A loss does not stay finite.
+        No loss stays finite.
     InputError
         A training row is not finite.
     EnvironmentLackError
@@ -101,10 +101,12 @@ def train_pyramids(
     """
     progress.begin("fit heads", sum(one.epochs for one in options), "epochs")
     try:
-        return [
+        pairs = [
             _fit_one(data, one, num_frames, validate, _SILENCE if number else progress, progress)
             for number, one in enumerate(options)
         ]
+        require_one_finite([selection for _, selection in pairs])
+        return [fitted for fitted, _ in pairs]
     finally:
         progress.end()
 
@@ -116,7 +118,7 @@ def _fit_one(
     validate: Callable[[HeadParameters], float] | None,
     notes: Progress,
     progress: Progress,
-) -> FittedHeads:
+) -> tuple[FittedHeads, Selection]:
     dropout = options.dropout
     if options.dropout_unit == "frame":
         dropout = equivalent_dropout(options.dropout, num_frames)
@@ -144,10 +146,11 @@ def _fit_one(
         "epochs": selection.history,
         "best_epoch": selection.best + 1,
         "best_validation_score": selection.history[selection.best]["validation_score"],
+        "diverged": selection.failure is not None,
     }
     if selection.chosen is None:
         raise ConfigurationError(f"{options.epochs} epochs; a fit has one at least", "use --epochs 50")
-    return FittedHeads(selection.chosen, record)
+    return FittedHeads(selection.chosen, record), selection
 
 
 def _prepare(data: TrainingVideos, options: HeadOptions, dropout: float, progress: Progress) -> _Fit:
@@ -211,7 +214,9 @@ def _run(fit: _Fit, validate: Callable[[HeadParameters], float] | None, progress
     for epoch in range(fit.options.epochs):
         losses = _run_epoch(fit, epoch)
         weights = _folded(fit)
-        _require_finite(weights, losses, epoch, fit.options.lr)
+        if not selection.is_finite(weights, losses, fit.options.lr):
+            progress.advance(fit.options.epochs - epoch)
+            break
         named = {f"{name}_loss": float(loss) for name, loss in zip(fit.tasks, losses, strict=True)}
         record = {"epoch": epoch + 1, "lr": _rate(fit.options, epoch), **named}
         selection.show(weights, record, None if validate is None else float(validate(weights)))
@@ -294,12 +299,3 @@ def _folded(fit: _Fit) -> HeadParameters:
     # Not trained, but part of what the heads say.
     body = fold_pyramid(arrays, fit.standardization) | {"nms_sigma": np.full(1, fit.options.nms_sigma, np.float32)}
     return HeadParameters(**outputs, kind="pyramid", body=body, activation="sigmoid")
-
-
-def _require_finite(weights: HeadParameters, losses: npt.NDArray[np.float64], epoch: int, lr: float) -> None:
-    finite = all(np.isfinite(values).all() for values in weights.tensors().values())
-    if not finite or not np.isfinite(losses).all():
-        raise ConfigurationError(
-            f"epoch {epoch + 1}: the loss is no longer finite with lr {lr:g}; it must stay so",
-            f"use a smaller one, such as --lr {lr / 10:g}, and leave --standardize on",
-        )

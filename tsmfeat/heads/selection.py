@@ -1,9 +1,14 @@
 """The epoch of a run that is kept."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from tsmfeat.errors import ConfigurationError
 from tsmfeat.heads.model import HeadParameters
 
 
@@ -26,6 +31,7 @@ class Selection:
     best_score: float = -math.inf
     chosen: HeadParameters | None = None
     latest: HeadParameters | None = None
+    failure: ConfigurationError | None = None
 
     def show(self, weights: HeadParameters, record: dict[str, Any], score: float | None) -> None:
         """Take note of an epoch.
@@ -49,14 +55,52 @@ class Selection:
 
     @property
     def ended(self) -> bool:
-        """Whether patience is at its end."""
-        return self.judged and 0 < self.patience <= len(self.history) - 1 - self.best
+        """Whether patience is at its end, or the run has diverged."""
+        return self.failure is not None or (self.judged and 0 < self.patience <= len(self.history) - 1 - self.best)
 
     @property
     def is_idle(self) -> bool:
         """Whether there were scores, and none above 0: they say nothing."""
-        return self.judged and self.best_score <= 0
+        return self.judged and self.best_score <= 0 and self.failure is None
+
+    def is_finite(self, weights: HeadParameters, losses: npt.NDArray[np.float64], lr: float) -> bool:
+        """Tell whether an epoch may be shown; otherwise the run ends here, and `failure` says why.
+
+        A run that diverged keeps heads that say nothing: what it was before is on the same way.
+
+        Parameters
+        ----------
+        weights, losses
+            After the epoch, and on the way.
+        lr
+            The learning rate.
+        """
+        finite = all(np.isfinite(values).all() for values in weights.tensors().values())
+        if finite and np.isfinite(losses).all():
+            return True
+        epoch = len(self.history) + 1
+        self.failure = ConfigurationError(
+            f"epoch {epoch}: the loss is no longer finite with lr {lr:g}; it must stay so",
+            f"use a smaller one, such as --lr {lr / 10:g}, and leave --standardize on",
+        )
+        silent = {name: np.zeros_like(values) for name, values in weights.tensors().items()}
+        self.history.append({"epoch": epoch, "validation_score": None})
+        self.best, self.chosen = epoch - 1, HeadParameters.from_tensors(weights.kind, silent, weights.activation)
+        return False
 
     def keep_last(self) -> None:
         """Choose the last epoch: among equals that say nothing the longest trained is the better guess."""
         self.best, self.chosen = len(self.history) - 1, self.latest
+
+
+def require_one_finite(selections: Sequence[Selection]) -> None:
+    """Refuse runs that have all diverged; where one has not, the others count as the worst.
+
+    Raises
+    ------
+    ConfigurationError
+        Every run diverged: when, at which learning rate, and what to do.
+    """
+    failures = [selection.failure for selection in selections if selection.failure is not None]
+    if selections and len(failures) == len(selections):
+        raise failures[0]

@@ -17,7 +17,7 @@ from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.optimization import learning_rate
 from tsmfeat.heads.options import SEGMENT_HEADS, HeadOptions
 from tsmfeat.heads.rows import TrainingRows
-from tsmfeat.heads.selection import Selection
+from tsmfeat.heads.selection import Selection, require_one_finite
 from tsmfeat.heads.stack import fold_stack
 from tsmfeat.heads.standardization import Standardization, measure_joined, no_standardization
 from tsmfeat.values.progress import Progress, Silence
@@ -102,7 +102,7 @@ def train_heads(
     Raises
     ------
     ConfigurationError
-        A loss does not stay finite.
+        No loss stays finite. Where one does, the record of a run that diverged says so, and its heads say nothing.
     InputError
         A training row is not finite.
     EnvironmentLackError
@@ -118,14 +118,17 @@ def train_heads(
     board = LeaderBoard(options)
     progress.begin("fit heads", sum(options[group[0]].epochs for group in groups), "epochs")
     try:
+        shown: list[Selection] = []
         for number, group in enumerate(groups):
             runs = [options[place] for place in group]
             # What is said of the data once holds for every group.
             listener = _SILENCE if number else progress
             fit = prepare_fit(data, runs, scales[runs[0].standardize], num_frames, listener)
             selections = _run(fit, validate, progress, board.of(group))
+            shown += selections
             for place, one, selection in zip(group, runs, selections, strict=True):
                 fitted[place] = _finish(data, one, num_frames, fit, selection, progress)
+        require_one_finite(shown)
     finally:
         progress.end()
     return [fitted[place] for place in range(len(options))]
@@ -145,8 +148,9 @@ def _run(fit: RunningFit, validate: Judge | None, progress: Progress, board: Lea
         heads = [_with_filling(fit, weights) for weights in fold_stack(fit.stack, fit.standardization)]
         for run, (weights, selection) in enumerate(zip(heads, selections, strict=True)):
             if not selection.ended:
+                if not selection.is_finite(weights, losses[:, run], fit.stack.options[run].lr):
+                    continue
                 record = _epoch_record(fit, epoch, run, losses[:, run])
-                _require_finite(weights, losses[:, run], epoch, fit.stack.options[run])
                 selection.show(weights, record, None if validate is None else float(validate(weights)))
         progress.advance(1, _describe(fit, losses, selections))
         progress.show(board.update(selections))
@@ -169,15 +173,6 @@ def _describe(fit: RunningFit, losses: Losses, selections: Sequence[Selection]) 
         return ", ".join(f"{task.name} loss {loss:.4f}" for task, loss in named)
     best = max(selection.best_score for selection in selections)
     return f"{len(selections)} runs" + (f", best {best:.4f}" if math.isfinite(best) else "")
-
-
-def _require_finite(weights: HeadParameters, losses: Losses, epoch: int, options: HeadOptions) -> None:
-    finite = all(np.isfinite(values).all() for values in weights.tensors().values())
-    if not finite or not np.isfinite(losses).all():
-        raise ConfigurationError(
-            f"epoch {epoch + 1}: the loss is no longer finite with lr {options.lr:g}; it must stay so",
-            f"use a smaller one, such as --lr {options.lr / 10:g}, and leave --standardize on",
-        )
 
 
 def _epoch_record(fit: RunningFit, epoch: int, run: int, losses: Losses) -> dict[str, Any]:
@@ -212,5 +207,6 @@ def _finish(
         "epochs": selection.history,
         "best_epoch": selection.best + 1,
         "best_validation_score": selection.history[selection.best]["validation_score"],
+        "diverged": selection.failure is not None,
     }
     return FittedHeads(selection.chosen, record)

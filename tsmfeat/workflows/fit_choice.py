@@ -14,7 +14,7 @@ from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.calibrating import Calibration, calibrate_heads
 from tsmfeat.workflows.fit_data import FitData, Judged, make_judge, train_runs
-from tsmfeat.workflows.sweeps import SettingScore, SweptRun, rank_settings
+from tsmfeat.workflows.sweeps import SettingScore, SweptRun, rank_settings, require_scored
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +82,8 @@ def choose_by_validation(data: FitData, runs: Sequence[HeadOptions], progress: P
     judged = [None if judge is None else judge(one.weights) for one in fitted]
     swept = describe_runs(runs, fitted, judged)
     ranking = rank_settings(swept)
+    if judge is not None:
+        require_scored(ranking)
     best = ranking[0].places[0]
     return ChosenHeads(fitted[best], runs[best], judged[best], tuple(swept), tuple(ranking))
 
@@ -123,7 +125,7 @@ def describe_runs(
     found = []
     for run, one, scores in zip(runs, fitted, judged, strict=True):
         setting = {name: getattr(run, name) for name in names}
-        final = math.nan if scores is None else scores.evaluation.final_score
+        final = math.nan if scores is None or one.record["diverged"] else scores.evaluation.final_score
         maps = () if scores is None else tuple(scores.evaluation.map.tolist())
         top1 = None if scores is None else scores.scenes.top1
         epoch, history = one.record["best_epoch"], one.record["epochs"]

@@ -26,7 +26,7 @@ from tsmfeat.workflows.folds import assign_folds, assign_group_folds
 from tsmfeat.workflows.inference import predict_segments, score_intervals, select_gathered
 from tsmfeat.workflows.oof_files import plan_oof_files, save_oof_files
 from tsmfeat.workflows.splits import select_videos
-from tsmfeat.workflows.sweeps import rank_settings
+from tsmfeat.workflows.sweeps import rank_settings, require_scored
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,8 +166,9 @@ def choose_by_folds(
     fitted = cross_fit(data, runs, fold_of, progress)
     found = [predict_held_out(data, fitted, run) for run in range(len(runs))]
     judged = [judge_predictions(one, truth) for one in found]
-    swept = describe_runs(runs, [heads[0] for heads in fitted.heads], judged)
+    swept = describe_runs(runs, [_first_of(heads) for heads in fitted.heads], judged)
     ranking = rank_settings(swept)
+    require_scored(ranking)
     best = min(ranking[0].places)
     final = train_runs(data, [runs[best]], None, None, progress)[0]
     record = {
@@ -184,6 +185,12 @@ def choose_by_folds(
     held_out = score_held_out(data, fitted, best) if options.scene_prior else None
     saved = tuple(str(path) for path in paths)
     return replace(chosen, oof=saved, held_out=held_out, fold_of=fitted.fold_of)
+
+
+def _first_of(heads: Sequence[FittedHeads]) -> FittedHeads:
+    """Return the heads without the first fold, as diverged where those without any fold are."""
+    diverged = any(one.record["diverged"] for one in heads)
+    return replace(heads[0], record={**heads[0].record, "diverged": diverged})
 
 
 def _save(

@@ -165,6 +165,20 @@ def rank_settings(runs: Sequence[SweptRun]) -> list[SettingScore]:
     return sorted(scored, key=lambda found: -found.mean if math.isfinite(found.mean) else math.inf)
 
 
+def require_scored(ranking: Sequence[SettingScore]) -> None:
+    """Refuse a sweep without any setting that can be kept.
+
+    Raises
+    ------
+    ConfigurationError
+        A run of every setting diverged.
+    """
+    if math.isnan(ranking[0].mean):
+        raise ConfigurationError(
+            f"a run of each of the {len(ranking)} settings diverged; none can be kept", "sweep smaller learning rates"
+        )
+
+
 def _score_setting(runs: Sequence[SweptRun], places: list[int]) -> SettingScore:
     scores = [runs[place].final_score for place in places]
     deviation = stdev(scores) if len(scores) > 1 else math.nan
