@@ -45,12 +45,12 @@ from tsmfeat.workflows.inference import GatheredFeatures, gather_features, run_h
 from tsmfeat.workflows.splits import Split, select_videos, split_videos
 
 TCN = {"epochs": 25, "hidden_size": 64, "num_layers": 5}
-PYRAMID = {"epochs": 30, "hidden_size": 96, "num_levels": 5, "batch_size": 128, "lr": 0.004}
+PYRAMID = {"epochs": 25, "hidden_size": 96, "num_levels": 5, "batch_size": 128, "lr": 0.004}
 KINDS: dict[str, list[dict[str, Any]]] = {
     "linear": [{"lr": lr, "epochs": 25} for lr in (0.01, 0.05)],
     "mlp": [{"lr": lr, "epochs": 25, "hidden_size": 128} for lr in (0.01, 0.05)],
-    "tcn": [{**TCN, "lr": lr, "dropout": dropout} for lr, dropout in ((0.001, 0.5), (0.003, 0.5), (0.003, 0.2))],
-    "pyramid": [{**PYRAMID, "dropout": dropout} for dropout in (0.0, 0.3)],
+    "tcn": [{**TCN, "lr": lr, "dropout": dropout} for lr, dropout in ((0.001, 0.5), (0.003, 0.2))],
+    "pyramid": [{**PYRAMID, "dropout": dropout} for dropout in (0.0, 0.5)],
 }
 SMOOTHINGS = ("none", "mean:3", "mean:5", "gaussian:1")
 THRESHOLDS = PAPER.tiou_thresholds
@@ -89,7 +89,7 @@ def read_task(annotations: Path, store: Path) -> Task:
         split = split_videos(truth, frozenset(opened.video_ids), "", "", Silence())
         testing = [name for name in truth.select_subset("testing").video_ids if name in opened]
         parts = [gather_features(opened, names) for names in (split.training, split.validation, testing)]
-        return Task(FitData(truth, (opened.spec,), split, *parts[:2]), parts[2])
+        return Task(FitData(truth, (opened.spec,), split, parts[0], parts[1]), parts[2])
 
 
 def make_shares(num_videos: tuple[int, int, int] = (60, 20, 40), num_intervals: int = 60, seed: int = 0) -> Task:
@@ -113,7 +113,7 @@ def make_shares(num_videos: tuple[int, int, int] = (60, 20, 40), num_intervals: 
     truth = Annotations(
         tuple(names),
         Vocabulary(tuple(f"action{k}" for k in range(5))),
-        Segments(*columns, np.ones(len(rows))),
+        Segments(columns[0], columns[1], columns[2], columns[3], np.ones(len(rows))),
         np.full(len(names), num_intervals * STEP),
         tuple({"a": "training", "b": "validation", "c": "testing"}[name[0]] for name in names),
         np.full(len(names), -1),

@@ -42,7 +42,7 @@ def naive_tower(body: dict, name: str, rows: list[np.ndarray]) -> list[np.ndarra
     return rows
 
 
-def naive_run(body: dict, class_weight: np.ndarray, class_bias: np.ndarray, video: np.ndarray) -> list[list[tuple]]:
+def naive_run(body: dict, video: np.ndarray) -> list[list[tuple]]:
     """Return the (scores, distances) of every place of every level of one video, in float64."""
     body = {name: np.asarray(values, np.float64) for name, values in body.items()}
     rows = [naive_settle(body, "input", body["input_weight"] @ row + body["input_bias"]) for row in video]
@@ -52,7 +52,8 @@ def naive_run(body: dict, class_weight: np.ndarray, class_bias: np.ndarray, vide
         if level:
             middles = range(0, len(rows), 2)
             rows = [np.max([rows[k] for k in (i - 1, i, i + 1) if 0 <= k < len(rows)], axis=0) for i in middles]
-        scores = [1 / (1 + np.exp(-(class_weight @ row + class_bias))) for row in naive_tower(body, "class", rows)]
+        logits = [body["class_weight"] @ row + body["class_bias"] for row in naive_tower(body, "class", rows)]
+        scores = [1 / (1 + np.exp(-logit)) for logit in logits]
         bounds = [body["bounds_weight"] @ row + body["bounds_bias"] for row in naive_tower(body, "bounds", rows)]
         levels.append([(s, np.log1p(np.exp(scale * b))) for s, b in zip(scores, bounds, strict=True)])
     return levels

@@ -42,9 +42,9 @@ def test_places_are_those_of_a_loop(lengths, num_levels):
 
 def test_numpy_says_what_a_loop_says():
     weights, (rows, offset) = make_pyramid(), make_embeddings(LENGTHS)
-    found = run_pyramid(weights.body, weights.action_weight, weights.action_bias, rows, offset)
+    found = run_pyramid(weights.body, rows, offset)
     for video, (first, last) in enumerate(pairwise(offset)):
-        expected = naive_run(weights.body, weights.action_weight, weights.action_bias, rows[first:last])
+        expected = naive_run(weights.body, rows[first:last])
         for level, listed in enumerate(expected):
             mine = slice(found.places.first[level, video], found.places.first[level, video + 1])
             np.testing.assert_allclose(found.scores[mine], [one[0] for one in listed], atol=1e-5)
@@ -53,27 +53,27 @@ def test_numpy_says_what_a_loop_says():
 
 def test_torch_says_what_numpy_says():
     weights, (rows, offset) = make_pyramid(), make_embeddings(LENGTHS)
-    expected = run_pyramid(weights.body, weights.action_weight, weights.action_bias, rows, offset)
+    expected = run_pyramid(weights.body, rows, offset)
     body = {name: torch.tensor(values) for name, values in weights.body.items()}
-    outputs = torch.tensor(weights.action_weight), torch.tensor(weights.action_bias)
-    found = run_pyramid_torch(body, *outputs, torch.tensor(rows), lay_places(offset, 3))
+    found = run_pyramid_torch(body, torch.tensor(rows), lay_places(offset, 3))
     np.testing.assert_allclose(torch.sigmoid(found.logits).numpy(), expected.scores, atol=1e-5)
     np.testing.assert_allclose(found.distances.numpy(), expected.distances, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.ground.numpy(), represent_pyramid(weights.body, rows, offset), atol=1e-5)
     np.testing.assert_allclose(found.pooled.numpy(), expected.pooled, atol=1e-5)
 
 
 @pytest.mark.parametrize("video", range(len(LENGTHS)))
 def test_a_video_alone_is_the_same_as_among_others(video):
     weights, (rows, offset) = make_pyramid(), make_embeddings(LENGTHS)
-    among = run_pyramid(weights.body, weights.action_weight, weights.action_bias, rows, offset)
+    among = run_pyramid(weights.body, rows, offset)
     own = rows[offset[video] : offset[video + 1]]
-    alone = run_pyramid(weights.body, weights.action_weight, weights.action_bias, own, np.array([0, len(own)]))
+    alone = run_pyramid(weights.body, own, np.array([0, len(own)]))
     mine = among.places.video == video
     np.testing.assert_allclose(among.scores[mine], alone.scores, atol=1e-6)
     np.testing.assert_allclose(among.distances[mine], alone.distances, rtol=1e-5)
     np.testing.assert_allclose(among.pooled[video], alone.pooled[0], atol=1e-6)
     # And not because neighbours did not matter at all.
-    apart = run_pyramid(weights.body, weights.action_weight, weights.action_bias, own, np.arange(len(own) + 1))
+    apart = run_pyramid(weights.body, own, np.arange(len(own) + 1))
     assert len(own) == 1 or np.abs(apart.scores[: len(own)] - alone.scores[: len(own)]).max() > 1e-3
 
 
@@ -89,10 +89,10 @@ def test_folding_makes_raw_embeddings_do():
 
 def test_videos_without_intervals_are_passed_over():
     weights, (rows, offset) = make_pyramid(), make_embeddings([0, 3, 0])
-    found = run_pyramid(weights.body, weights.action_weight, weights.action_bias, rows, offset)
+    found = run_pyramid(weights.body, rows, offset)
     assert set(found.places.video.tolist()) == {1}
     assert found.pooled[[0, 2]].tolist() == np.zeros((2, 6)).tolist()
     np.testing.assert_allclose(found.pooled[1], represent_pyramid(weights.body, rows, offset).mean(axis=0), rtol=1e-6)
-    empty = run_pyramid(weights.body, weights.action_weight, weights.action_bias, rows[:0], np.zeros(3, np.int64))
-    assert empty.scores.shape == (0, 3)
+    empty = run_pyramid(weights.body, rows[:0], np.zeros(3, np.int64))
+    assert empty.scores.shape == (0, 2)
     assert pool_videos(np.zeros((0, 2), np.float32), np.array([0, 0])).tolist() == [[0.0, 0.0]]

@@ -66,9 +66,7 @@ def test_all_of_it_is_that_of_a_loop(monkeypatch):
     durations = np.array([4.6, NAN, 7.1])
     found, scenes = decode_videos(weights, rows, Grid(offset, 0.5, durations))
     for video, length in enumerate(lengths):
-        levels = naive_run(
-            weights.body, weights.action_weight[:2], weights.action_bias[:2], rows[offset[video] : offset[video + 1]]
-        )
+        levels = naive_run(weights.body, rows[offset[video] : offset[video + 1]])
         until = np.inf if np.isnan(durations[video]) else durations[video]
         candidates = []
         for level, said in enumerate(levels):

@@ -75,8 +75,8 @@ def test_bounds_are_found_in_videos_never_seen():
 
 def test_the_losses_fall():
     epochs = fit(epochs=20).record["epochs"]
-    for name in ("action_loss", "bounds_loss"):
-        assert epochs[-1][name] < 0.5 * epochs[0][name]
+    for name in ("action_loss", "bounds_loss", "interval_loss"):
+        assert epochs[-1][name] < 0.7 * epochs[0][name]
     assert epochs[0]["lr"] < epochs[2]["lr"] > epochs[-1]["lr"]
 
 
@@ -85,13 +85,13 @@ def test_scenes_are_learned_from_level_0():
     fitted = fit(data, tasks=("action", "scene"), epochs=12)
     assert find(fitted.weights, data)[1].argmax(axis=1).tolist() == data.scene.tolist()
     assert fitted.record["tasks"] == ["action", "scene"]
-    assert fitted.record["epochs"][-1]["scene_loss"] < 0.3
+    assert fitted.record["epochs"][-1]["scene_loss"] < 0.5
     assert fit(data, epochs=1).weights.scene_weight is None
 
 
 def test_unknown_scenes_have_no_say():
     data = make_shares(scenes=2)
-    half = TrainingVideos(data.features, data.row_offset, data.segments, np.full(10, -1), 3, 2)
+    half = replace(data, scene=np.full(10, -1))
     recorder = Recorder()
     fitted = fit(half, tasks=("action", "scene"), epochs=1, progress=recorder)
     assert fitted.weights.scene_weight is None
@@ -115,7 +115,7 @@ def test_several_runs_are_each_as_alone():
 def test_weights_are_for_raw_embeddings():
     plain = fit(epochs=1, standardize=True)
     table = DATA.features.astype(np.float32) * 8 + 3
-    moved = TrainingVideos(table, DATA.row_offset, DATA.segments, DATA.scene, 3, 0)
+    moved = replace(DATA, features=table)
     shifted = fit(moved, epochs=1, standardize=True)
     np.testing.assert_allclose(
         find(plain.weights, DATA)[0].segments.score[:50], find(shifted.weights, moved)[0].segments.score[:50], atol=1e-3
@@ -136,12 +136,12 @@ def test_the_best_epoch_is_kept_and_patience_ends():
 def test_the_record_counts_what_cannot_be_learned():
     table = np.zeros((6, 2), np.float16)
     segments = as_segment_rows([(0, 0, 1.0, 3.0), (0, 0, 6.5, 7.5)])
-    data = TrainingVideos(table, np.array([0, 6]), segments, np.array([-1]), 1, 0)
+    data = TrainingVideos(table, np.array([0, 6]), segments, np.array([1, 0, 0, 1, 1, 1]), np.array([-1]), 1, 0)
     recorder = Recorder()
     record = fit(data, progress=recorder).record
     assert (record["num_segments"], record["num_unlearned"], record["num_positive_places"]) == (2, 1, 2)
     assert any("1 of 2 training segments" in str(call) for call in recorder.of("note"))
-    nothing = TrainingVideos(table, np.array([0, 6]), as_segment_rows([]), np.array([-1]), 1, 0)
+    nothing = replace(data, segments=as_segment_rows([]), label=np.ones(6, np.int64))
     fit(nothing, progress=recorder)
     assert any("no training video has a segment" in str(call) for call in recorder.of("warn"))
 
@@ -152,20 +152,21 @@ def test_what_cannot_be_trained_is_refused():
     assert "--lr 1e+29" in caught.value.hint
     truth = as_truth(DATA)
     with pytest.raises(InputError, match="no interval to fit on"):
-        make_training_videos(truth, truth.video_ids[:1], DATA.features[:0], [0, 0], STEP)
+        make_training_videos(truth, truth.video_ids[:1], DATA.features[:0], ([0, 0], STEP), 0.5)
     with pytest.raises(InputError, match="'stranger' is not annotated"):
-        make_training_videos(truth, ["stranger"], DATA.features, [0, len(DATA.features)], STEP)
+        make_training_videos(truth, ["stranger"], DATA.features, ([0, len(DATA.features)], STEP), 0.5)
 
 
 def test_annotations_become_segments_of_intervals():
     truth = as_truth(DATA)
     chosen = [truth.video_ids[k] for k in (3, 1)]
     rows = np.concatenate([DATA.features[150:200], DATA.features[50:100]])
-    found = make_training_videos(truth, chosen, rows, [0, 50, 100], STEP)
+    found = make_training_videos(truth, chosen, rows, ([0, 50, 100], STEP), 0.5)
     for place, video in enumerate((3, 1)):
         for mine, theirs in zip(found.segments[1:], DATA.segments[1:], strict=True):
             expected = theirs[DATA.segments.video == video]
             np.testing.assert_allclose(mine[found.segments.video == place], expected, rtol=1e-12)
+    np.testing.assert_array_equal(found.label, np.concatenate([DATA.label[150:200], DATA.label[50:100]]))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")

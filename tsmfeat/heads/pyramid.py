@@ -28,33 +28,38 @@ TOWERS = ("class", "bounds")
 EPSILON = 1e-5
 # What a place says before training, in strides of its level: of the order of what it will be asked.
 _INITIAL_DISTANCE = 2.0
+# RetinaNet's prior (Lin et al., ICCV 2017): at first nearly every place says nothing, as nearly every place should.
+_INITIAL_PROBABILITY = 0.01
 
 
 def initial_pyramid(
-    options: HeadOptions, embedding_size: int, draw: Callable[[tuple[int, ...]], Floats]
+    options: HeadOptions, embedding_size: int, num_actions: int, draw: Callable[[tuple[int, ...]], Floats]
 ) -> dict[str, Floats]:
-    """Return the parameters before the output layers, as they are before training.
+    """Return the parameters of all but the classes of intervals and the scenes, as they are before training.
 
     Parameters
     ----------
     options
         Their `hidden_size` H and `num_levels` L.
-    embedding_size
-        D.
+    embedding_size, num_actions
+        D and C.
     draw
         From a shape to standard normal float32 numbers.
 
     Returns
     -------
     dict
-        ``input_weight`` (H, D), layers ``base0``, ``class0``, ``bounds0``, … with ``_weight`` (H, 3 H: previous place,
-        the place itself, next place), and after every layer ``_bias``, and ``_scale`` and ``_shift`` of its
-        normalisation (H,); ``bounds_weight`` (2, H) and ``bounds_bias`` (2,): start and end; ``level_scale`` (L,).
+        ``input_weight`` (H, D); layers ``base0``, ``class0``, ``bounds0``, … with ``_weight`` (H, 3 H: previous place,
+        the place itself, next place); after every layer ``_bias``, and ``_scale`` and ``_shift`` of its normalisation
+        (H,); ``class_weight`` (C, H) and ``class_bias`` (C,); ``bounds_weight`` (2, H) and ``bounds_bias`` (2,): start
+        and end; ``level_scale`` (L,).
     """
     size = options.hidden_size
     body = _initial_layer("input", (size, embedding_size), draw)
     for name in _layer_names():
         body |= _initial_layer(name, (size, 3 * size), draw)
+    body["class_weight"] = draw((num_actions, size)) * np.float32(0.01)
+    body["class_bias"] = np.full(num_actions, -math.log(1.0 / _INITIAL_PROBABILITY - 1.0), np.float32)
     body["bounds_weight"] = draw((2, size)) * np.float32(0.01)
     body["bounds_bias"] = np.full(2, math.log(math.expm1(_INITIAL_DISTANCE)), np.float32)
     body["level_scale"] = np.ones(options.num_levels, np.float32)
@@ -146,17 +151,13 @@ class PyramidOutputs(NamedTuple):
     pooled: Floats
 
 
-def run_pyramid(
-    body: Body, class_weight: Floats, class_bias: Floats, embeddings: Floats, row_offset: npt.NDArray[np.int64]
-) -> PyramidOutputs:
+def run_pyramid(body: Body, embeddings: Floats, row_offset: npt.NDArray[np.int64]) -> PyramidOutputs:
     """Return what a pyramid says of every place of some videos.
 
     Parameters
     ----------
     body
         As of `initial_pyramid`.
-    class_weight, class_bias
-        float32 (C, H) and (C,).
     embeddings, row_offset
         As in `represent_pyramid`.
     """
@@ -168,7 +169,7 @@ def run_pyramid(
         level = _max_pool(level, places, number)
         levels.append(level)
     values = np.concatenate(levels)
-    scores = _sigmoid(_convolve_all(body, "class", values, places) @ class_weight.T + class_bias)
+    scores = _sigmoid(_convolve_all(body, "class", values, places) @ body["class_weight"].T + body["class_bias"])
     bounds = _convolve_all(body, "bounds", values, places) @ body["bounds_weight"].T + body["bounds_bias"]
     scale = np.repeat(body["level_scale"], np.diff(places.level_offset))[:, None]
     return PyramidOutputs(places, scores, np.logaddexp(np.float32(0), bounds * scale), pooled)

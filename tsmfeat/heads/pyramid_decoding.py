@@ -91,9 +91,7 @@ def decode_videos(
         rows = embeddings[offset[0] : offset[-1]].astype(np.float32)
         if grid.views is not None and weights.missing is not None:
             fill_missing(rows, grid.views, grid.views.present[offset[0] : offset[-1]], weights.missing)
-        outputs = run_pyramid(
-            weights.body, weights.action_weight[:-1], weights.action_bias[:-1], rows, offset - offset[0]
-        )
+        outputs = run_pyramid(weights.body, rows, offset - offset[0])
         part = Grid(offset, grid.step_seconds, grid.duration_seconds[first:last])
         kept = decode(outputs, part, float(weights.body["nms_sigma"][0]))
         found.append(Rows(kept.video + np.int32(first), *kept[1:]))

@@ -24,12 +24,15 @@ class PyramidTensors(NamedTuple):
         float32 (P, C).
     distances
         float32 (P, 2): to the start and to the end, in strides of the place's level.
+    ground
+        float32 (N, H): representation of each interval, level 0.
     pooled
         float32 (V, H): mean representation of each video.
     """
 
     logits: Tensor
     distances: Tensor
+    ground: Tensor
     pooled: Tensor
 
 
@@ -38,17 +41,13 @@ class _Neighbourhood(NamedTuple):
     has_next: Tensor
 
 
-def run_pyramid_torch(
-    body: Body, class_weight: Tensor, class_bias: Tensor, inputs: Tensor, places: Places
-) -> PyramidTensors:
+def run_pyramid_torch(body: Body, inputs: Tensor, places: Places) -> PyramidTensors:
     """Return what a pyramid says of every place of a batch of whole videos.
 
     Parameters
     ----------
     body
         As of `tsmfeat.heads.pyramid.initial_pyramid`.
-    class_weight, class_bias
-        (C, H) and (C,).
     inputs
         float32 (N, D), standardised.
     places
@@ -63,11 +62,11 @@ def run_pyramid_torch(
     level = _convolve_all(body, "base", level, ground)
     pooled = _pool_videos(level, places.first[0])
     values = torch.cat(_pool_levels(level, places, around))
-    logits = torch.addmm(class_bias, _convolve_all(body, "class", values, around), class_weight.t())
+    logits = torch.addmm(body["class_bias"], _convolve_all(body, "class", values, around), body["class_weight"].t())
     bounds = torch.addmm(body["bounds_bias"], _convolve_all(body, "bounds", values, around), body["bounds_weight"].t())
     counts = torch.from_numpy(np.diff(places.level_offset)).to(inputs.device)
     scale = torch.repeat_interleave(body["level_scale"], counts)[:, None]
-    return PyramidTensors(logits, functional.softplus(bounds * scale), pooled)
+    return PyramidTensors(logits, functional.softplus(bounds * scale), level, pooled)
 
 
 def _pool_levels(level: Tensor, places: Places, around: _Neighbourhood) -> list[Tensor]:

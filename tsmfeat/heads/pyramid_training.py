@@ -1,8 +1,7 @@
 """A pyramid is trained: whole videos in, segments out, one run after another."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +30,11 @@ from tsmfeat.values.progress import Progress, Silence
 
 _SILENCE = Silence()
 _INITIAL_DEVIATION = 0.001
-# RetinaNet's prior (Lin et al., ICCV 2017): at first nearly every place says nothing, as nearly every place should.
-_INITIAL_PROBABILITY = 0.01
 _LONGEST_GRADIENT = 1.0
 # Of all steps: the rate grows from 0, since the first gradients of a fresh pyramid point anywhere.
 _WARM_UP_SHARE = 0.1
 _OUTPUTS = ("action_weight", "action_bias", "scene_weight", "scene_bias")
-LOSSES = ("action", "bounds", "scene")
+LOSSES = ("action", "bounds", "interval", "scene")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +50,7 @@ class _Fit:
     @property
     def tasks(self) -> tuple[str, ...]:
         """The losses there are."""
-        return LOSSES if "scene_weight" in self.parameters else LOSSES[:2]
+        return LOSSES if "scene_weight" in self.parameters else LOSSES[:3]
 
 
 def train_pyramids(
@@ -66,7 +63,9 @@ def train_pyramids(
     """Fit pyramids of several runs on the same videos, one after another.
 
     The loss is the focal loss of all scores over the number of places that have an action, plus the distance-IoU loss
-    of those places' bounds over the same number, plus `scene_weight` times the cross-entropy of the videos' scenes.
+    of those places' bounds over the same number, plus the cross-entropy of the intervals' labels (said by a layer on
+    level 0, which all else rests on: it asks every interval, where the pyramid asks a few places a segment), plus
+    `scene_weight` times the cross-entropy of the videos' scenes.
     It is descended by AdamW (`momentum` is its beta 1) in batches of whole videos, about `batch_size` intervals each;
     the rate grows from 0 over the first tenth of the way, then follows the schedule. Inputs are dropped as a linear
     head's are.
@@ -136,7 +135,7 @@ def _fit_one(
     record = {
         "num_rows": len(data.features),
         "num_frames": num_frames,
-        "tasks": ["action", "scene"][: len(fit.tasks) - 1],
+        "tasks": ["action", "scene"][: len(fit.tasks) - 2],
         "num_parameters": sum(values.numel() for values in fit.parameters.values()),
         "dropout": options.dropout,
         "dropout_unit": options.dropout_unit,
@@ -186,10 +185,9 @@ def _initial_parameters(
     def output(name: str, count: int) -> npt.NDArray[np.float32]:
         return streams[name].standard_normal((count, options.hidden_size), np.float32) * np.float32(_INITIAL_DEVIATION)
 
-    found = initial_pyramid(options, data.features.shape[1], draw)
-    prior = -math.log(1.0 / _INITIAL_PROBABILITY - 1.0)
-    found["action_weight"] = output("action", data.num_actions)
-    found["action_bias"] = np.full(data.num_actions, prior, np.float32)
+    found = initial_pyramid(options, data.features.shape[1], data.num_actions, draw)
+    found["action_weight"] = output("action", data.num_actions + 1)
+    found["action_bias"] = np.zeros(data.num_actions + 1, np.float32)
     if "scene" not in options.tasks:
         return found
     if not data.knows_scenes():
@@ -249,11 +247,12 @@ def _step(fit: _Fit, videos: npt.NDArray[np.int64], lr: float) -> npt.NDArray[np
     targets = assign_places(places, chosen.segments)
     inputs = draw_inputs(fit.batches, chosen.rows, chosen.row_offset).to(fit.device)
     body = {name: values for name, values in fit.parameters.items() if name not in _OUTPUTS}
-    found = run_pyramid_torch(body, fit.parameters["action_weight"], fit.parameters["action_bias"], inputs, places)
-    losses = place_losses(found, targets)
+    found = run_pyramid_torch(body, inputs, places)
+    labels = torch.from_numpy(fit.data.label[chosen.rows]).to(fit.device)
+    losses = [*place_losses(found, targets), _output_loss(fit, "action", found.ground, labels)]
     if "scene_weight" in fit.parameters:
-        losses.append(_scene_loss(fit, found, torch.from_numpy(chosen.scene).to(fit.device)))
-    factors = (1.0, 1.0, fit.options.scene_weight)
+        losses.append(_output_loss(fit, "scene", found.pooled, torch.from_numpy(chosen.scene).to(fit.device)))
+    factors = (1.0, 1.0, 1.0, fit.options.scene_weight)
     total = torch.stack([factor * loss for factor, loss in zip(factors, losses, strict=False)]).sum()
     gradients = list(torch.autograd.grad(total, list(fit.parameters.values())))
     clip_gradients(gradients, _LONGEST_GRADIENT)
@@ -281,21 +280,21 @@ def place_losses(found: PyramidTensors, targets: PyramidTargets) -> list[Tensor]
     return [sigmoid_focal_loss(found.logits, named) / count, bounds / count]
 
 
-def _scene_loss(fit: _Fit, found: PyramidTensors, scene: Tensor) -> Tensor:
-    scores = torch.addmm(fit.parameters["scene_bias"], found.pooled, fit.parameters["scene_weight"].t())
-    losses = torch.nn.functional.cross_entropy(scores, scene, ignore_index=NO_SCENE, reduction="sum")
-    return losses / max(int((scene != NO_SCENE).sum()), 1)
+def _output_loss(fit: _Fit, name: str, values: Tensor, wanted: Tensor) -> Tensor:
+    """Return the mean cross-entropy of an output layer; a target of -1 is unknown."""
+    scores = torch.addmm(fit.parameters[f"{name}_bias"], values, fit.parameters[f"{name}_weight"].t())
+    losses = torch.nn.functional.cross_entropy(scores, wanted, ignore_index=NO_SCENE, reduction="sum")
+    return losses / max(int((wanted != NO_SCENE).sum()), 1)
 
 
 def _folded(fit: _Fit) -> HeadParameters:
     arrays = {name: values.detach().cpu().numpy().copy() for name, values in fit.parameters.items()}
-    outputs = {name: arrays.pop(name) for name in _OUTPUTS if name in arrays}
-    # A row for background, as every kind has one: sigmoid scores need none, and nothing reads it.
-    outputs["action_weight"] = np.pad(outputs["action_weight"], ((0, 1), (0, 0)))
-    outputs["action_bias"] = np.pad(outputs["action_bias"], (0, 1))
-    if fit.batches.views is not None:
-        # What is 0 after standardisation, as a missing view was in training.
-        outputs["missing"] = fit.standardization.mean.astype(np.float32)
+    action = arrays.pop("action_weight"), arrays.pop("action_bias")
+    scene = arrays.pop("scene_weight", None), arrays.pop("scene_bias", None)
     # Not trained, but part of what the heads say.
     body = fold_pyramid(arrays, fit.standardization) | {"nms_sigma": np.full(1, fit.options.nms_sigma, np.float32)}
-    return HeadParameters(**outputs, kind="pyramid", body=body, activation="sigmoid")
+    weights = HeadParameters(*action, *scene, kind="pyramid", body=body)
+    if fit.batches.views is None:
+        return weights
+    # What is 0 after standardisation, as a missing view was in training.
+    return replace(weights, missing=fit.standardization.mean.astype(np.float32))

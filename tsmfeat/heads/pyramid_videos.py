@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tsmfeat.errors import InputError
 from tsmfeat.heads.pyramid_targets import SegmentRows
+from tsmfeat.heads.targets import interval_targets
 from tsmfeat.heads.views import JoinedViews
 from tsmfeat.values.annotations import NO_SCENE, Annotations
 
@@ -27,6 +28,8 @@ class TrainingVideos:
         int64 (V + 1,): video v owns rows ``row_offset[v]:row_offset[v + 1]``.
     segments
         Sorted by video; times in intervals.
+    label
+        int64 (N,): action of each interval as of `tsmfeat.heads.targets.interval_targets`; background is `num_actions`.
     scene
         int64 (V,): -1 where unknown.
     num_actions, num_scenes
@@ -38,6 +41,7 @@ class TrainingVideos:
     features: npt.NDArray[Any]
     row_offset: _Ints
     segments: SegmentRows
+    label: _Ints
     scene: _Ints
     num_actions: int
     num_scenes: int
@@ -52,8 +56,8 @@ def make_training_videos(
     annotations: Annotations,
     video_ids: Sequence[str],
     features: npt.NDArray[Any],
-    row_offset: npt.ArrayLike,
-    step_seconds: float,
+    grid: tuple[npt.ArrayLike, float],
+    min_overlap: float,
     views: JoinedViews | None = None,
 ) -> TrainingVideos:
     """Join features with annotations; segments without a length are left out, as are those of other videos.
@@ -64,10 +68,12 @@ def make_training_videos(
         Truth; videos are found by their id.
     video_ids
         V unique ids.
-    features, row_offset
-        Their embeddings.
-    step_seconds
-        The grid's step t.
+    features
+        float16 or float32 (N, D): their embeddings.
+    grid
+        Which rows each video owns, int64 (V + 1,), and the step t in seconds.
+    min_overlap
+        Share of an interval that an action must cover to be its label.
     views
         As in `TrainingVideos`.
 
@@ -76,7 +82,7 @@ def make_training_videos(
     InputError
         There is no interval, or a video is not annotated: it would be taken for one without actions.
     """
-    offset = np.asarray(row_offset, np.int64)
+    offset, step_seconds = np.asarray(grid[0], np.int64), grid[1]
     if offset[-1] == 0:
         raise InputError(
             "no interval to fit on; heads need at least one training row",
@@ -96,8 +102,9 @@ def make_training_videos(
     kept = usable[np.argsort(video[usable], kind="stable")]
     segments = SegmentRows(video[kept], truth.label[kept].astype(np.int64), start[kept], end[kept])
     scene = np.asarray(annotations.scene, np.int64)[[place[video_id] for video_id in video_ids]]
+    label = interval_targets(annotations, video_ids, offset, step_seconds, min_overlap).astype(np.int64)
     return TrainingVideos(
-        features, offset, segments, scene, len(annotations.vocabulary), len(annotations.scene_vocabulary), views
+        features, offset, segments, label, scene, len(annotations.vocabulary), len(annotations.scene_vocabulary), views
     )
 
 

@@ -34,7 +34,7 @@ from tsmfeat.workflows.splits import Split, fold_videos_of, select_videos, split
 from tsmfeat.workflows.view_stores import open_views
 
 # Options that say how rows become targets and what they weigh.
-_OF_ROWS = ("background_weight", "min_overlap", "loss", "label_smoothing", "targets", "background_ratio")
+_OF_ROWS = ("background_weight", "loss", "label_smoothing", "targets", "background_ratio")
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,10 +253,17 @@ def _train_on_segments(
         if any(getattr(run, name) != getattr(HeadOptions, name) for run in runs):
             progress.note(f"--{name.replace('_', '-')} has no say with --head {runs[0].head}: it learns from segments")
     features = data.training if keep is None else select_gathered(data.training, keep)
-    videos = make_training_videos(
-        data.truth, features.video_ids, features.embeddings, features.row_offset, features.step_seconds, features.views
-    )
-    return train_pyramids(videos, runs, min(spec.num_frames for spec in data.specs), validate, progress)
+    num_frames = min(spec.num_frames for spec in data.specs)
+    grid = (features.row_offset, features.step_seconds)
+    fitted: dict[int, FittedHeads] = {}
+    for min_overlap in dict.fromkeys(run.min_overlap for run in runs):
+        places = [place for place, run in enumerate(runs) if run.min_overlap == min_overlap]
+        videos = make_training_videos(
+            data.truth, features.video_ids, features.embeddings, grid, min_overlap, features.views
+        )
+        found = train_pyramids(videos, [runs[place] for place in places], num_frames, validate, progress)
+        fitted |= dict(zip(places, found, strict=True))
+    return [fitted[place] for place in range(len(runs))]
 
 
 def make_judge(truth: Annotations, features: GatheredFeatures, progress: Progress) -> Judge | None:
