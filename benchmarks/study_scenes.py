@@ -67,8 +67,8 @@ DIFFERENCES = (
 # What all kinds have in common: one set of hidden units, and where they are fitted.
 COMMON: dict[str, Any] = {"batch_size": 512, "dropout_unit": "embedding", "hidden_size": 64, "device": "cpu"}
 GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
-    "linear": {"lr": (0.01, 0.03, 0.1), "dropout": (0.0, 0.1)},
-    "mlp": {"lr": (0.03, 0.1, 0.3), "dropout": (0.0, 0.3)},
+    "linear": {"lr": (0.01, 0.03, 0.1, 0.3), "dropout": (0.0, 0.1)},
+    "mlp": {"lr": (0.03, 0.1, 0.3, 1.0), "dropout": (0.0, 0.3)},
     # Products grow with the square of the rate: 0.1 diverges on larger sets.
     "conditioned": {"lr": (0.003, 0.01, 0.03), "dropout": (0.0, 0.1), "rank": (4, 8, 32)},
 }
