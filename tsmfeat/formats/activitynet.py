@@ -3,7 +3,8 @@
 Annotations: ``{"database": {video_id: {"subset", "duration", "annotations": [{"label", "segment": [start, end]}]}}}``
 with an optional ``"scene"`` a video, and optional ``"ambiguous": {video_id: [[start, end]]}`` beside ``database`` for
 what the THUMOS14 devkit calls so. Predictions: ``{"version", "results": {video_id: [{"label", "segment", "score"}]},
-"external_data"}`` with optional ``"scenes": {video_id: [{"label", "score"}]}``. Other keys are ignored.
+"external_data"}`` with optional ``"scenes": {video_id: [{"label", "score"}]}``. Other keys are ignored. Annotations are
+written with a ``"label_id"`` a segment, the number of its class, which loaders such as ActionFormer's ask for.
 """
 
 import math

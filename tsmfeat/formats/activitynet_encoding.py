@@ -45,6 +45,12 @@ def encode_predictions(predictions: Predictions) -> bytes:
     return _encode(content | {"scenes": scenes} if scenes else content)
 
 
+class _WrittenInstance(Instance, gc=False):
+    """A true segment with the number of its class, which loaders such as ActionFormer's ask for."""
+
+    label_id: int
+
+
 def encode_annotations(annotations: Annotations) -> bytes:
     """Return annotations as ActivityNet JSON, grouped by video.
 
@@ -56,9 +62,13 @@ def encode_annotations(annotations: Annotations) -> bytes:
     segments = annotations.segments
     _require_finite(segments)
     rows = [
-        Instance(label, (start, end))
-        for label, start, end in zip(
-            _labels(segments, annotations.vocabulary), segments.start.tolist(), segments.end.tolist(), strict=True
+        _WrittenInstance(label, (start, end), number)
+        for label, start, end, number in zip(
+            _labels(segments, annotations.vocabulary),
+            segments.start.tolist(),
+            segments.end.tolist(),
+            segments.label.tolist(),
+            strict=True,
         )
     ]
     grouped = _by_video(rows, segments.video, annotations.video_ids)
