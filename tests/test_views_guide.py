@@ -81,7 +81,7 @@ def test_the_study_runs(tmp_path, monkeypatch):
         pytest.skip("the benchmarks are not installed")
     import study_views
 
-    for name, value in (("EPOCHS", 2), ("RATES", (0.1,)), ("RESAMPLES", 20), ("KINDS", ("linear",))):
+    for name, value in (("EPOCHS", 2), ("RATES", {"linear": (0.1,)}), ("RESAMPLES", 20)):
         monkeypatch.setattr(study_views, name, value)
     database = make_database()
     write_database(tmp_path / "gt.json", database)
