@@ -11,14 +11,15 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from machine import describe_machine
 from reporting import RESULTS
 
@@ -45,16 +46,21 @@ from tsmfeat.workflows.joining import gather_joined
 from tsmfeat.workflows.splits import select_videos, split_videos
 from tsmfeat.workflows.view_stores import open_by_spec
 
-# Learning rates of each kind of heads; tcn descends by AdamW.
-RATES = {"linear": (0.01, 0.03, 0.1), "mlp": (0.01, 0.03, 0.1), "tcn": (0.0003, 0.001, 0.003)}
-EPOCHS = 30
+# Each kind of heads with the learning rates tried; tcn descends by AdamW.
+KINDS = {
+    "linear": (HeadOptions("linear", epochs=30), (0.01, 0.03, 0.1)),
+    "mlp": (HeadOptions("mlp", epochs=30, hidden_size=128), (0.01, 0.03, 0.1)),
+    "tcn": (HeadOptions("tcn", epochs=15, hidden_size=64), (0.0003, 0.001, 0.003)),
+}
+NUM_WORKERS = 2
 DROPOUT = 0.3
 RESAMPLES = 1000
 JOINED, DROPPED = "joined", f"joined, view dropout {DROPOUT:g}"
 AVERAGE = "late: mean of interval scores"
 FUSIONS = {"late: fusion paper": FusionOptions(), "late: fusion wbf 0.7": FusionOptions("wbf", 0.7)}
 
-Floats = npt.NDArray[np.float64]
+Conditions = dict[str, dict[str, Predictions]]
+"""What every set-up says of the testing videos, by what was recorded of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,16 +82,15 @@ def read_task(annotations: Path, stores: Sequence[FeatureStore]) -> Task:
     return Task(truth, split.training, split.validation, testing)
 
 
-def fit(task: Task, stores: Sequence[FeatureStore], options: HeadOptions) -> HeadParameters:
-    """Fit with every learning rate; return the heads of the best validation score."""
+def fit(task: Task, stores: Sequence[FeatureStore], runs: Sequence[HeadOptions]) -> HeadParameters:
+    """Fit runs; return the heads of the best validation score."""
     training, validation = (_gather(stores, names) for names in (task.training, task.validation))
     judged = select_videos(task.truth, validation.video_ids)
 
     def validate(weights: HeadParameters) -> float:
         return evaluate(localize(_score(weights, validation, task)), judged).final_score
 
-    rows = make_training_rows(task.truth, training, options.min_overlap)
-    runs = [replace(options, lr=rate) for rate in RATES[options.head]]
+    rows = make_training_rows(task.truth, training, runs[0].min_overlap)
     fitted = train_heads(rows, runs, stores[0].spec.num_frames, validate)
     best = int(np.argmax([one.record["best_validation_score"] or 0.0 for one in fitted]))
     return fitted[best].weights
@@ -109,15 +114,30 @@ def without_view(features: GatheredFeatures, view: int) -> GatheredFeatures:
     return replace(features, views=JoinedViews(features.views.sizes, present))
 
 
-def study_kind(task: Task, stores: Sequence[FeatureStore], kind: str, seed: int) -> dict[str, dict[str, Predictions]]:
-    """Return what every set-up says of the testing videos, by condition, as one seed has it."""
+def study_seed(
+    annotations: Path, paths: Sequence[Path], base: HeadOptions, rates: Sequence[float]
+) -> tuple[Conditions, float]:
+    """Return what every set-up says of the testing videos, by condition, and the seconds of CPU it took."""
+    began = time.process_time()
+    with ExitStack() as stack:
+        stores = open_pair(paths, stack)
+        runs = [replace(base, lr=rate) for rate in rates]
+        found = _study_stores(read_task(annotations, stores), stores, runs)
+    return found, time.process_time() - began
+
+
+def open_pair(paths: Sequence[Path], stack: ExitStack) -> list[FeatureStore]:
+    """Open the stores of both views, in the order of their names."""
+    return sorted(open_by_spec(paths, stack), key=lambda store: store.spec.view)
+
+
+def _study_stores(task: Task, stores: Sequence[FeatureStore], runs: Sequence[HeadOptions]) -> Conditions:
     names = [store.spec.view for store in stores]
-    base = HeadOptions(kind, epochs=EPOCHS, seed=seed, device="cpu")
     joined = {
-        JOINED: fit(task, stores, base),
-        DROPPED: fit(task, stores, replace(base, view_dropout=DROPOUT)),
+        JOINED: fit(task, stores, runs),
+        DROPPED: fit(task, stores, [replace(one, view_dropout=DROPOUT) for one in runs]),
     }
-    alone = {name: fit(task, [store], base) for name, store in zip(names, stores, strict=True)}
+    alone = {name: fit(task, [store], runs) for name, store in zip(names, stores, strict=True)}
     both = _gather(stores, task.testing)
     single = {
         name: _score(alone[name], _gather([store], task.testing), task)
@@ -203,13 +223,12 @@ def judge(by_seed: Sequence[Mapping[str, Predictions]], truth: Annotations) -> d
 def study(annotations: Path, paths: Sequence[Path], num_seeds: int) -> dict[str, Any]:
     """Make the study of one pair of stores."""
     with ExitStack() as stack:
-        stores = sorted(open_by_spec(paths, stack), key=lambda store: store.spec.view)
+        stores = open_pair(paths, stack)
         task = read_task(annotations, stores)
         found: dict[str, Any] = {}
-        for kind in RATES:
-            began = time.process_time()
-            by_seed = [study_kind(task, stores, kind, seed) for seed in range(num_seeds)]
-            found[kind] = {"cpu_seconds": time.process_time() - began}
+        for kind, by_seed, seconds in _fit_all(annotations, paths, num_seeds):
+            options, rates = KINDS[kind]
+            found[kind] = {"options": options.to_dict(), "rates": list(rates), "cpu_seconds": seconds}
             for condition in by_seed[0]:
                 seen = task.testing
                 if condition != "as recorded":
@@ -237,6 +256,21 @@ def study(annotations: Path, paths: Sequence[Path], num_seeds: int) -> dict[str,
         }
 
 
+def _fit_all(annotations: Path, paths: Sequence[Path], num_seeds: int) -> Iterator[tuple[str, list[Conditions], float]]:
+    """Yield each kind with what its seeds say and the CPU time; seeds and kinds are fitted side by side."""
+    with ProcessPoolExecutor(NUM_WORKERS, mp_context=get_context("spawn")) as pool:
+        running = {
+            kind: [
+                pool.submit(study_seed, annotations, paths, replace(options, seed=seed, device="cpu"), rates)
+                for seed in range(num_seeds)
+            ]
+            for kind, (options, rates) in KINDS.items()
+        }
+        for kind, jobs in running.items():
+            done = [job.result() for job in jobs]
+            yield kind, [found for found, _ in done], sum(seconds for _, seconds in done)
+
+
 def _of_videos(found: Mapping[str, Predictions], video_ids: Sequence[str]) -> dict[str, Predictions]:
     wanted = set(video_ids)
     kept = {}
@@ -259,7 +293,7 @@ def main() -> int:
     for kind, conditions in found["kinds"].items():
         sys.stdout.write(f"\n{kind}, {conditions['cpu_seconds']:.0f} s of CPU\n")
         for condition, judged in conditions.items():
-            if condition != "cpu_seconds":
+            if "setups" in judged:
                 sys.stdout.write(describe(condition, judged))
     words.out.write_text(json.dumps({"machine": describe_machine(), **found}, indent=1) + "\n")
     return 0

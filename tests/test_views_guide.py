@@ -11,6 +11,7 @@ from factories_workflows import SIZE, make_database, write_database, write_store
 from typer.main import get_command
 
 import tsmfeat
+from tsmfeat.heads.options import HeadOptions
 from tsmfeat_cli.main import app
 
 ROOT = Path(tsmfeat.__file__).parents[1]
@@ -81,7 +82,8 @@ def test_the_study_runs(tmp_path, monkeypatch):
         pytest.skip("the benchmarks are not installed")
     import study_views
 
-    for name, value in (("EPOCHS", 2), ("RATES", {"linear": (0.1,)}), ("RESAMPLES", 20)):
+    fast = {"linear": (HeadOptions(epochs=2), (0.1,))}
+    for name, value in (("KINDS", fast), ("RESAMPLES", 20), ("NUM_WORKERS", 1)):
         monkeypatch.setattr(study_views, name, value)
     database = make_database()
     write_database(tmp_path / "gt.json", database)
