@@ -236,6 +236,8 @@ def study(annotations: Path, paths: Sequence[Path], num_seeds: int) -> dict[str,
                     seen = tuple(name for name in task.testing if name in left[0])
                 told = [_of_videos(one[condition], seen) for one in by_seed]
                 found[kind][condition] = judge(told, select_videos(task.truth, seen))
+                sys.stdout.write(f"{kind}, {describe(condition, found[kind][condition])}\n")
+                sys.stdout.flush()
         return {
             "views": [store.spec.view for store in stores],
             "step_seconds": stores[0].spec.step_seconds,
@@ -282,7 +284,7 @@ def _of_videos(found: Mapping[str, Predictions], video_ids: Sequence[str]) -> di
 
 
 def main() -> int:
-    """Make the study, print its tables and write them."""
+    """Make the study and write it; its tables are printed as they come."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stores", type=Path, nargs=2)
     parser.add_argument("--annotations", type=Path, required=True)
@@ -290,22 +292,17 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=RESULTS / "study_views.json")
     words = parser.parse_args()
     found = study(words.annotations, words.stores, words.num_seeds)
-    for kind, conditions in found["kinds"].items():
-        sys.stdout.write(f"\n{kind}, {conditions['cpu_seconds']:.0f} s of CPU\n")
-        for condition, judged in conditions.items():
-            if "setups" in judged:
-                sys.stdout.write(describe(condition, judged))
     words.out.write_text(json.dumps({"machine": describe_machine(), **found}, indent=1) + "\n")
     return 0
 
 
 def describe(condition: str, judged: Mapping[str, Any]) -> str:
     """Return a condition's table as text."""
-    lines = [f"  {condition}, {judged['num_videos']} videos"]
+    lines = [f"{condition}, {judged['num_videos']} videos"]
     for name, row in judged["setups"].items():
         values = " / ".join(f"{100 * value:.1f}" for value in row["map"])
         spread = "" if row["deviation"] is None else f" (sd {100 * row['deviation']:.1f})"
-        lines.append(f"    {name:<32}{values} -> {100 * row['final_score']:.1f}{spread}")
+        lines.append(f"    {name:<42}{values} -> {100 * row['final_score']:.1f}{spread}")
     for name, row in judged["differences"].items():
         low, high = row["interval"]
         lines.append(f"      {name}: {100 * row['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
