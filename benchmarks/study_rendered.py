@@ -77,7 +77,7 @@ def count_views() -> dict[str, float]:
 
 def fit_and_score(folder: Path, name: str, store: Path, truth: Path, labels: Path) -> dict[str, Any]:
     """Fit heads by some labels on a store, and score them by the truth on the held-out videos."""
-    heads, out = folder / f"heads-{name}.safetensors", folder / f"scores-{name}"
+    heads, out = folder / f"control-{name}.safetensors", folder / f"control-{name}"
     fitting = ["--epochs", OPTIONS.epochs, "--lr", OPTIONS.lr, "--dropout", OPTIONS.dropout]
     run("fit-heads", store, "--annotations", labels, "-o", heads, *fitting)
     scored, _ = run("score", heads, "--features", store, "--annotations", truth, "--subset", SUBSET, "--out", out)
@@ -100,25 +100,20 @@ def study_controls(folder: Path, truth: Path) -> dict[str, Any]:
     control = folder / "trunk-trained-without-shift.safetensors"
     if not control.exists():
         train_benchmark_trunk(control, TrunkTrainingOptions(shift=False))
-    trunk = folder / "trunk.safetensors"
-    kinds = {
-        "trained, with shift": (SHIFTED, trunk),
-        "trained without shift": (UNSHIFTED, control),
-        "trained, shift removed": (UNSHIFTED, trunk),
-        "untrained, with shift": (SHIFTED, "random:0"),
+    small = ["--num-frames", OPTIONS.num_frames, "--resize", OPTIONS.resize, "-t", STEP, "--view", VIEW]
+    kinds = ["--trunk", f"{UNSHIFTED},{SHIFTED}", "--checkpoint", f"{control},random:0"]
+    extracted, _ = run("extract", "--manifest", folder / "manifest.csv", "-o", folder / "controls", *kinds, *small)
+    by_trunk = {spec["trunk"]: path for path, spec in zip(extracted["out"], extracted["specs"], strict=True)}
+    (shifted,) = (folder / "features-trunk").glob(f"*_t{STEP:g}_{VIEW}.h5")
+    stores = {
+        "trained with shift": shifted,
+        "trained without shift": Path(by_trunk[UNSHIFTED]),
+        "untrained with shift": Path(by_trunk[SHIFTED]),
     }
-    found = {}
-    stores = {}
-    for name, (kind, checkpoint) in kinds.items():
-        plain = name.replace(",", "").replace(" ", "-")
-        stores[name] = folder / f"control-{plain}.h5"
-        small = ["--num-frames", OPTIONS.num_frames, "--resize", OPTIONS.resize, "-t", STEP, "--view", VIEW]
-        where = ["--manifest", folder / "manifest.csv", "-o", stores[name], "--checkpoint", checkpoint]
-        run("extract", *where, "--trunk", kind, *small)
-        found[name] = fit_and_score(folder, f"control-{plain}", stores[name], truth, truth)
+    found = {name: fit_and_score(folder, name.replace(" ", "-"), store, truth, truth) for name, store in stores.items()}
     labels = shuffle_labels(read_annotations(truth), folder / "shuffled.json")
-    name = "trained, with shift, random labels"
-    found[name] = fit_and_score(folder, "control-random-labels", stores["trained, with shift"], truth, labels)
+    name = "trained with shift, random labels"
+    found[name] = fit_and_score(folder, "random-labels", shifted, truth, labels)
     return found
 
 
@@ -152,7 +147,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "dials": count_dials(),
         "views": count_views(),
         "ceilings": ceilings["ceilings"],
-        "demo": json.loads((folder / "demo.json").read_text())["rows"],
+        "demo": json.loads((folder / "demo.json").read_text()),
         "controls": study_controls(folder, truth),
         "tail": read_tail(folder / "scores-panoramic_t0.5", read_annotations(truth)),
     }
