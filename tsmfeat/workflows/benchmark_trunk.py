@@ -24,7 +24,7 @@ from tsmfeat.workflows.benchmark_options import STEPS, TrunkTrainingOptions
 
 _SILENCE = Silence()
 _PACKAGED = Path(rendered_benchmark.__file__).with_name("trunk.safetensors")
-_NUM_VALIDATION_CLIPS = 3000
+_CLIPS_PER_VALIDATION_VIDEO = 10
 _STEPS_BETWEEN_NOTES = 100
 
 
@@ -123,7 +123,7 @@ def train_benchmark_trunk(
         torch.default_generator.manual_seed(int(_stream(options.seed, "trunk parameters").integers(2**31)))
         learner = _Learner(options).to(memory_format=torch.channels_last)
         losses = _descend(learner, dealer, options, progress)
-    validation = _validate(learner, judges.deal(_NUM_VALIDATION_CLIPS))
+    validation = _validate(learner, judges.deal(options.num_validation * _CLIPS_PER_VALIDATION_VIDEO))
     trained = time.monotonic()
     save_trunk(out, learner.trunk, _header(options, validation))
     return TrunkTrainingReport(str(out), validation, losses, rendered - began, trained - rendered)
