@@ -141,7 +141,8 @@ def test_videos_that_lack_a_view_are_told_and_scored_to_the_end_of_the_longest(t
     progress = Recorder()
     found = score(task / "joined", task / "gt.json", stores(task), TESTING, progress)
     assert [call[1] for call in progress.of("warn")] == [
-        "view 'front_view': 1 of 4 videos lack it, such as 'video 17': it is masked there"
+        "view 'front_view': 1 of 4 videos lack it, such as 'video 17': it is masked there; "
+        "heads fitted with --view-dropout bear that better"
     ]
     assert set(found.predictions.video_ids) >= set(
         read_annotations(task / "gt.json").select_subset("testing").video_ids

@@ -251,6 +251,7 @@ def score_stored_videos(
             f"{where}: {len(missing)} of {len(video_ids)} videos have no features, such as {missing[0]!r}: "
             "all is missed there"
         )
-    warn_of_lacking_views(views, stored, progress)
+    advice = "" if checkpoint.options.get("view_dropout") else "heads fitted with --view-dropout bear that better"
+    warn_of_lacking_views(views, stored, progress, advice)
     features = gather_joined(views, stored)
     return run_heads(checkpoint.weights, features, checkpoint.vocabulary, checkpoint.scene_vocabulary)

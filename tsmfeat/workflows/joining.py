@@ -92,7 +92,9 @@ def join_features(parts: Sequence[GatheredFeatures], video_ids: Sequence[str]) -
     return GatheredFeatures(tuple(video_ids), table, row_offset, parts[0].step_seconds, durations, views)
 
 
-def warn_of_lacking_views(stores: "Sequence[FeatureStore]", video_ids: Sequence[str], progress: Progress) -> None:
+def warn_of_lacking_views(
+    stores: "Sequence[FeatureStore]", video_ids: Sequence[str], progress: Progress, advice: str = ""
+) -> None:
     """Tell which views are missing where several are joined.
 
     Parameters
@@ -103,11 +105,13 @@ def warn_of_lacking_views(stores: "Sequence[FeatureStore]", video_ids: Sequence[
         Each is in one of the stores at least.
     progress
         Warned of each view that videos lack.
+    advice
+        What helps, if anything.
     """
     for store in stores:
         lacking = [video_id for video_id in video_ids if video_id not in store]
         if lacking:
             progress.warn(
                 f"view {store.spec.view!r}: {len(lacking)} of {len(video_ids)} videos lack it, such as {lacking[0]!r}: "
-                "it is masked there"
+                f"it is masked there{advice and '; '}{advice}"
             )
