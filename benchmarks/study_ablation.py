@@ -55,12 +55,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--features", type=Path, nargs="+", required=True)
     parser.add_argument("--annotations", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="the others' grids stay")
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--num-seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS / "study_ablation.json")
     words = parser.parse_args()
-    found: dict[str, Any] = {}
-    for kind in KINDS:
+    found: dict[str, Any] = json.loads(words.out.read_text())["grids"] if words.out.exists() else {}
+    for kind in words.kinds:
         began = time.process_time()
         report = fit_grid(words.features, words.annotations, kind, words.epochs, words.num_seeds)
         sys.stdout.write(f"\n{describe_ablation(report)}\n")
