@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from reporting import RESULTS
 from tsmfeat.formats.reading import read_annotations
 from tsmfeat.heads.model import HeadParameters
 from tsmfeat.heads.options import HeadOptions
-from tsmfeat.heads.training import train_heads
+from tsmfeat.heads.training import train_head
 from tsmfeat.localization.localizing import localize
 from tsmfeat.localization.options import LocalizationOptions
 from tsmfeat.metrics.average_precision import evaluate
@@ -44,15 +44,12 @@ from tsmfeat.workflows.splits import select_videos
 WIDTHS = (1, 3, 5, 7, 9, 11, 15, 21)
 NUM_RESAMPLES = 2000
 PROTOCOL = protocol_named("paper")
-ACTION = HeadOptions(tasks=("action",), epochs=30)
+ACTION = HeadOptions(tasks=("action",), epochs=20)
 RUNS = {
     "linear": [replace(ACTION, lr=lr, dropout=dropout) for lr in (0.01, 0.1) for dropout in (0.0, 0.5)],
-    "tcn": [
-        replace(ACTION, head="tcn", hidden_size=64, lr=lr, dropout=dropout)
-        for lr in (0.001, 0.003)
-        for dropout in (0.3, 0.5, 0.7)
-    ],
+    "tcn": [replace(ACTION, head="tcn", hidden_size=64, lr=0.002, dropout=dropout) for dropout in (0.3, 0.6)],
 }
+FILTERED = ", mean filter"
 PAIRS = (
     ("tcn", "linear"),
     ("tcn", "linear, mean filter"),
@@ -68,10 +65,9 @@ class Part:
     features: GatheredFeatures
     truth: Annotations
 
-    def score(self, weights: HeadParameters, width: int = 1) -> Predictions:
-        """Return the segments that heads find, after a mean filter."""
-        everything = score_intervals(weights, self.features, self.truth.vocabulary, self.truth.scene_vocabulary)
-        return filtered(everything, width)
+    def scores_of(self, weights: HeadParameters) -> IntervalScores:
+        """Return what heads say of every interval."""
+        return score_intervals(weights, self.features, self.truth.vocabulary, self.truth.scene_vocabulary)
 
     def judge(self, found: Predictions) -> float:
         """Return the final score."""
@@ -83,22 +79,35 @@ def filtered(scores: IntervalScores, width: int) -> Predictions:
     return localize(scores, LocalizationOptions(smooth=f"mean:{width}") if width > 1 else LocalizationOptions())
 
 
-def fit_seed(
-    runs: Sequence[HeadOptions], widths: Sequence[int], parts: Sequence[Part], num_frames: int
-) -> tuple[HeadParameters, int, str]:
-    """Return the heads and the window that are best together on the validation videos, and what was chosen."""
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Heads, and the window of the filter after them."""
+
+    score: float
+    weights: HeadParameters
+    width: int
+    described: str
+
+
+def fit_seed(kind: str, seed: int, parts: Sequence[Part], num_frames: int) -> dict[str, Choice]:
+    """Return what is best on the validation videos among all rates, dropouts and epochs: as it is, and filtered."""
     training, validation = parts[:2]
     rows = make_training_rows(training.truth, training.features, ACTION.min_overlap)
+    best: dict[str, Choice] = {}
+    for one in RUNS[kind]:
+        epochs = count(1)
 
-    def judge(weights: HeadParameters) -> float:
-        return max(validation.judge(validation.score(weights, width)) for width in widths)
+        def judge(weights: HeadParameters, one: HeadOptions = one, epochs: "count[int]" = epochs) -> float:
+            found = validation.scores_of(weights)
+            scores = [validation.judge(filtered(found, width)) for width in WIDTHS]
+            described = f"lr {one.lr:g}, dropout {one.dropout:g}, epoch {next(epochs)}"
+            for name, place in ((kind, 0), (kind + FILTERED, int(np.argmax(scores)))):
+                if name not in best or scores[place] > best[name].score:
+                    best[name] = Choice(scores[place], weights, WIDTHS[place], f"{described}, mean:{WIDTHS[place]}")
+            return scores[0]
 
-    fitted = train_heads(rows, runs, num_frames, judge)
-    best = int(np.argmax([one.record["best_validation_score"] or 0.0 for one in fitted]))
-    weights, epoch = fitted[best].weights, fitted[best].record["best_epoch"]
-    width = widths[int(np.argmax([validation.judge(validation.score(weights, one)) for one in widths]))]
-    chosen = f"lr {runs[best].lr:g}, dropout {runs[best].dropout:g}, epoch {epoch}, mean:{width}"
-    return weights, width, chosen
+        train_head(rows, replace(one, seed=seed), num_frames, judge)
+    return best
 
 
 def study(parts: Sequence[Part], num_frames: int, seeds: Sequence[int]) -> dict[str, Any]:
@@ -106,20 +115,17 @@ def study(parts: Sequence[Part], num_frames: int, seeds: Sequence[int]) -> dict[
     testing = parts[2]
     rows: dict[str, dict[str, Any]] = {}
     found: dict[str, list[Predictions]] = {}
-    for kind, widths in product(RUNS, ((1,), WIDTHS)):
-        name = kind if len(widths) == 1 else f"{kind}, mean filter"
-        row = rows[name] = {"final": [], "map": [], "chosen": []}
-        found[name] = []
-        for seed in seeds:
-            runs = [replace(one, seed=seed) for one in RUNS[kind]]
-            weights, width, chosen = fit_seed(runs, widths, parts, num_frames)
-            predictions = testing.score(weights, width)
-            found[name].append(predictions)
+    for kind, seed in product(RUNS, seeds):
+        for name, choice in fit_seed(kind, seed, parts, num_frames).items():
+            predictions = filtered(testing.scores_of(choice.weights), choice.width)
+            found.setdefault(name, []).append(predictions)
             evaluation = evaluate(predictions, testing.truth)
+            row = rows.setdefault(name, {"final": [], "map": [], "validation": [], "chosen": []})
             row["final"].append(evaluation.final_score)
             row["map"].append(evaluation.map.tolist())
-            row["chosen"].append(chosen)
-            sys.stdout.write(f"{name:<24}seed {seed}  {evaluation.final_score:.4f}  {chosen}\n")
+            row["validation"].append(choice.score)
+            row["chosen"].append(choice.described)
+            sys.stdout.write(f"{name:<24}seed {seed}  {evaluation.final_score:.4f}  {choice.described}\n")
             sys.stdout.flush()
     return {"rows": rows, "comparisons": compare_all(found, testing.truth)}
 
