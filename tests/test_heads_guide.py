@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GUIDE, RESULT = ROOT / "docs" / "studies-heads.md", ROOT / "benchmarks" / "results" / "study_heads.json"
+GUIDE, RESULTS = ROOT / "docs" / "studies-heads.md", ROOT / "benchmarks" / "results"
+RESULT, CONTEXT = RESULTS / "study_heads.json", RESULTS / "study_context.json"
 sys.path.append(str(ROOT / "benchmarks"))
 
 import heads_figures  # noqa: E402
@@ -50,3 +51,15 @@ def test_the_known_values_are_met(result):
         row = rows[f"{name} as published"]
         assert [round(row[key], 1) for key in ("accuracy", "f1@10", "f1@25", "f1@50")] == list(expected)
     assert result["sets"]["50salads_mid"]["widths"]["mean:15"]["f1@50"] == pytest.approx(41.7, abs=0.3)
+
+
+def test_the_stored_features_are_told_with_their_figures(guide):
+    if not CONTEXT.exists():
+        pytest.skip("the result is not installed")
+    section = guide.partition("## The rendered benchmark")[2]
+    (found,) = json.loads(CONTEXT.read_text()).values()
+    told = dict(re.findall(r"^\| ([^|]+?) \| (\d.*) \|$", section, re.MULTILINE))
+    assert told == {name: heads_figures.tell_scores(row) for name, row in found["rows"].items()}
+    pairs = dict(re.findall(r"^\| (.+? against .+?) \| ([+-].*) \|$", section, re.MULTILINE))
+    compared = found["comparisons"]
+    assert pairs == {f"{pair['one']} against {pair['other']}": heads_figures.tell_pair(pair) for pair in compared}
