@@ -32,7 +32,7 @@ def read_rendered(folder: Path) -> tuple[float, Videos, Videos]:
 
 
 def _find_store(folder: Path) -> Path:
-    for path in sorted(folder.glob("*/*.h5")):
+    for path in sorted(folder.glob("features-trunk/*.h5")):
         with open_features(path) as store:
             if (store.spec.step_seconds, store.spec.view) == (STEP, VIEW) and "narrow" in store.spec.trunk:
                 return path
