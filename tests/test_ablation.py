@@ -36,7 +36,10 @@ from tsmfeat.workflows.fit_data import make_training_rows
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.folds import assign_folds
+from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.inference import gather_features, score_intervals, select_gathered
+from tsmfeat.workflows.learning import learn_weights
+from tsmfeat.workflows.score_options import SearchOptions
 
 HEADS = HeadOptions(epochs=4, lr=0.05, batch_size=64, seed=3)
 FAST = AblateOptions(HEADS, num_folds=3, num_seeds=2, subset="training,validation", num_resamples=50)
@@ -190,6 +193,11 @@ def test_weights_by_score_are_chosen_without_the_fold_they_are_used_on(material)
     assert rows_of(found.predictions, own) == rows_of(half, own)
     scores = [evaluate(member, truth).final_score for member in (only_in(perfect, own), half)]
     assert found.weights == pytest.approx(np.array(scores) / sum(scores))
+    wide = replace(perfect, segments=replace(perfect.segments, end=perfect.segments.end + 0.75))
+    learned = fuse_members([perfect, wide], truth, fold_of, FusionOptions(), 0)["learned"]
+    known = learn_weights([perfect, wide], truth, FusionOptions(), Judge("paper"), SearchOptions(3, 0), fold_of)
+    assert learned.fold_gain == known.mean_fold_gain > 0
+    assert learned.weights == known.weights
     nothing = [only_in(perfect, ()), only_in(perfect, ())]
     assert fuse_members(nothing, truth, fold_of, FusionOptions(), 0)["by score"].weights == (0.5, 0.5)
     assert len(others) > len(own)
@@ -231,7 +239,8 @@ def test_the_files_say_what_the_report_says(report, task):
     assert text.count("\n| ") == 1 + len(cells)
     assert "equal by construction" in text
     assert "do not compare" in text  # the paper's numbers
-    assert len(describe_differences(report)) == 1 + 3
+    assert len(describe_differences(report)) == 1 + 1 + 3
+    assert [cell.fold_gain is None for cell in report.ensembles] == [True, True, False]
 
 
 def test_a_shared_layer_is_compared_with_one_task(task):

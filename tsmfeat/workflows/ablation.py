@@ -253,7 +253,9 @@ def _judge_ensembles(job: _Job, found: _Found, names: Sequence[str]) -> list[Cel
             listed = [ensembles[weighting] for ensembles in of_seeds]
             cell = judge_cell([one.predictions for one in listed], job.truth, job.counts, names, tasks, weighting)
             weights: list[float] = np.mean([one.weights for one in listed], axis=0).tolist()
-            judged.append(replace(cell, weights=tuple(weights)))
+            gains = [one.fold_gain for one in listed if one.fold_gain is not None]
+            gain = float(np.mean(gains)) if gains else None
+            judged.append(replace(cell, weights=tuple(weights), fold_gain=gain))
     return judged
 
 

@@ -20,10 +20,22 @@ EQUAL, BY_SCORE, LEARNED = WEIGHTINGS = ("equal", "by score", "learned")
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Fused predictions, and the weight of each member (of all videos, where folds have their own)."""
+    """Fused predictions of one kind of weights.
+
+    Parameters
+    ----------
+    predictions
+        Of all videos.
+    weights
+        Of each member: of all videos, where folds have their own.
+    fold_gain
+        Mean over the folds, each judged by itself, of what the weights gain over equal ones; None where it is not
+        measured. Folds of different weights give scores of different scales, which ranking them together costs.
+    """
 
     predictions: Predictions
     weights: tuple[float, ...]
+    fold_gain: float | None = None
 
 
 def fuse_members(
@@ -58,7 +70,7 @@ def fuse_members(
     return {
         EQUAL: Ensemble(fuse(members, None, options), (1 / len(members),) * len(members)),
         BY_SCORE: _fuse_by_score(members, truth, fold_of, options, judge),
-        LEARNED: Ensemble(learned.held_out, learned.weights),
+        LEARNED: Ensemble(learned.held_out, learned.weights, learned.mean_fold_gain),
     }
 
 

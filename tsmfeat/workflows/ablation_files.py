@@ -104,8 +104,13 @@ def describe_task(report: AblationReport) -> list[str]:
 def describe_differences(report: AblationReport) -> list[str]:
     """Return a sentence for each difference, and what favours the best cell."""
     best = report.best_cell.name
-    favoured = ["the best cell was found on these very videos, which favours it"] if report.ensembles else []
-    return favoured + [
+    told = ["the best cell was found on these very videos, which favours it"] if report.ensembles else []
+    told += [
+        f"{cell.name}: {cell.fold_gain:+.4f} against equal weights within a fold, where scores are of one scale"
+        for cell in report.ensembles
+        if cell.fold_gain is not None
+    ]
+    return told + [
         f"{each.one} less {'the best cell, ' if each.other == best and report.ensembles else ''}{each.other}: "
         f"{each.difference:+.4f}, 95 % from {each.interval[0]:+.4f} to {each.interval[1]:+.4f}: "
         f"{'distinguishable' if each.is_distinguishable else 'not distinguishable on these videos'}"

@@ -50,6 +50,8 @@ class Cell:
         Tasks of the cell that this one equals by construction, so that it was not fitted; empty otherwise.
     weights
         Of an ensemble, one a member: chosen on all videos, mean over the seeds.
+    fold_gain
+        Of learned weights: what they gain over equal ones within a fold, mean over folds and seeds; None elsewhere.
     """
 
     features: tuple[str, ...]
@@ -62,6 +64,7 @@ class Cell:
     scene_accuracy: float | None = None
     equal_to: str = ""
     weights: tuple[float, ...] = ()
+    fold_gain: float | None = None
 
     @property
     def name(self) -> str:
@@ -94,6 +97,7 @@ class Cell:
             "scene_accuracy": self.scene_accuracy,
             "equal_by_construction_to": self.equal_to or None,
             "weights": list(self.weights) or None,
+            "gain_within_folds": self.fold_gain,
         }
 
 
