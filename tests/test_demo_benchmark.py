@@ -21,11 +21,11 @@ from tsmfeat.trunk.loading import load_trunk
 from tsmfeat.trunk.narrow_names import SHIFTED, UNSHIFTED
 from tsmfeat.trunk.options import TrunkOptions
 from tsmfeat.video.probing import probe_video
-from tsmfeat.workflows import benchmark_dataset
+from tsmfeat.workflows import benchmark_dataset, benchmark_trunk
 from tsmfeat.workflows.benchmark_clips import ClipDealer, LabelledVideo, _choose_window, render_labelled
 from tsmfeat.workflows.benchmark_dataset import render_benchmark, view_path, write_scripts_of
 from tsmfeat.workflows.benchmark_options import STEPS, TrunkTrainingOptions
-from tsmfeat.workflows.benchmark_trunk import copy_benchmark_trunk, train_benchmark_trunk
+from tsmfeat.workflows.benchmark_trunk import TrunkTrainingReport, copy_benchmark_trunk, train_benchmark_trunk
 from tsmfeat.workflows.manifests import read_manifest
 from tsmfeat.workflows.options import DemoOptions
 from tsmfeat_cli import demo_benchmark
@@ -204,6 +204,26 @@ def test_training_writes_a_trunk_that_extract_reads(tmp_path):
     assert 0 <= report.validation["action"] <= 1
     assert load_trunk(TrunkOptions(SHIFTED, str(path), 4)).embedding_size == 128
     assert read_header(path)["options"]["steps"] == 3
+
+
+def test_a_trunk_is_trained_where_that_is_asked_for_and_kept_afterwards(tmp_path, monkeypatch):
+    trained = []
+
+    def train(path, progress):
+        trained.append(path)
+        path.write_bytes(b"weights")
+        return TrunkTrainingReport(str(path), {"direction": 0.8361}, [1.0], 1.0, 2.0)
+
+    monkeypatch.setattr(benchmark_trunk, "train_benchmark_trunk", train)
+    progress = Recorder()
+    paths = [demo_benchmark._provide_trunk(tmp_path, replace(TEN, train=True), progress) for _ in range(2)]
+    assert paths == [tmp_path / "trained.safetensors"] * 2
+    assert trained == paths[:1]
+    told = str(progress.of("note"))
+    assert '"direction": 0.836' in told
+    assert "already trained" in told
+    assert demo_benchmark._provide_trunk(tmp_path, TEN, progress) == tmp_path / "trunk.safetensors"
+    assert len(trained) == 1
 
 
 # The commands.
