@@ -53,7 +53,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "focal": [{"loss": f"focal:{gamma}"} for gamma in (1, 2)],
     "label smoothing": [{"label_smoothing": share} for share in (0.05, 0.1, 0.2)],
     "overlap targets": [{"targets": "overlap"}],
-    "background ratio": [{"background_ratio": ratio} for ratio in (0.5, 1, 2)],
+    "background ratio": [{"background_ratio": ratio} for ratio in (0.1, 0.3, 1)],
     "sigmoid": [{"loss": "sigmoid"}],
     "sigmoid, overlap targets": [{"loss": "sigmoid", "targets": "overlap"}],
 }
