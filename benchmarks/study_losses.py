@@ -59,7 +59,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 }
 LOCALIZED = (PAPERS, "overlap targets", "sigmoid", "sigmoid, overlap targets")
 RATES = (0.01, 0.03, 0.1)
-THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+THRESHOLDS = (0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 ARGMAX = LocalizationOptions()
 NUM_RESAMPLES = 2000
 Samples = npt.NDArray[np.float64]
