@@ -43,6 +43,18 @@ def test_every_row_is_in_its_table_with_its_figures(guide, result, name):
     assert pairs == {f"{pair['one']} against {pair['other']}": heads_figures.tell_pair(pair) for pair in compared}
 
 
+def test_the_untouched_splits_are_told_with_their_figures(guide, result):
+    told = re.findall(r"^   \| (.+? against .+?) \| (\S+ / \S+) \| (.*) \|$", guide, re.MULTILINE)
+    assert told == [
+        (
+            f"{pair['one']} against {pair['other']}",
+            "{:.1f} / {:.1f}".format(*pair["values"]),
+            heads_figures.tell_pair(pair),
+        )
+        for pair in result["untouched"]["comparisons"]
+    ]
+
+
 def test_the_known_values_are_met(result):
     """Those of the published models, by their authors' own measures, and of a mean filter of the SVM's scores."""
     rows = result["sets"]["50salads_mid"]["rows"]
