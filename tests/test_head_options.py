@@ -27,6 +27,10 @@ def test_the_defaults_are_those_of_the_command_line_contract():
         background_weight=1.0,
         min_overlap=0.5,
         seed=0,
+        loss="cross-entropy",
+        label_smoothing=0.0,
+        targets="hard",
+        background_ratio="all",
     )
 
 
