@@ -54,8 +54,9 @@ def list_tables(result: Mapping[str, Any]) -> dict[str, str]:
     ]
     tables = {"dial": make_table(dial), "budget": make_table(budget)}
     if "rendered" in result:
-        rendered = [(f"{found['bits']:g} bits", found) for found in result["rendered"]["studies"].values()]
-        tables["rendered"] = make_table(rendered)
+        rendered = sorted(result["rendered"]["studies"].values(), key=lambda found: float(found["bits"]))
+        headings = [f"{found['bits']:g} bits: {found['num_videos']} videos" for found in rendered]
+        tables["rendered"] = make_table(list(zip(headings, rendered, strict=True)))
     return tables
 
 

@@ -2,7 +2,9 @@
 
     python benchmarks/study_scenes.py
     tsmfeat demo --size benchmark -o A
-    python benchmarks/study_scenes.py --rendered A
+    tsmfeat demo --size benchmark --num-videos 80 --scene-information 0 -o B
+    tsmfeat demo --size benchmark --num-videos 80 --scene-information 2 -o C
+    python benchmarks/study_scenes.py --rendered A B C
 
 The first makes embeddings with I(action; scene) dialled exactly, and studies them; the last studies the rendered videos
 of one folder or several. Every score is out of fold: heads are fitted on the other folds' videos. The settings of each
