@@ -136,3 +136,11 @@ def test_runs_are_swept_and_folded(task, tmp_path):
     assert len(found["folds"]["scores"]) == 2
     kept = load_heads(tmp_path / "h")
     assert kept.weights.kind == kept.options["head"]
+
+
+def test_what_lies_between_scores_and_segments_cannot_be_tuned(task):
+    words = ["--features", task / "store", "--annotations", task / "gt.json", "--subset", "training", "--folds", 2]
+    tune = ["tune", "--heads", task / "pyramid", *words, "--quiet", "--search"]
+    said = call(*tune, "smooth=none,mean:3", code=2).stderr
+    assert "--search smooth and no scores of intervals" in said
+    call(*tune, "fusion=none,nms;fusion-tiou=0.3,0.7")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.files import sha256_file
 from tsmfeat.values.annotations import Annotations
+from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.held_out import pool_folds
@@ -31,7 +32,7 @@ from tsmfeat.workflows.tuning_gain import measure_gain
 from tsmfeat.workflows.tuning_material import expand_sources, read_material
 from tsmfeat.workflows.tuning_report import OptionReport, TuneReport
 from tsmfeat.workflows.tuning_search import Found, Limits, search_best
-from tsmfeat.workflows.tuning_settings import Setting, idle_options
+from tsmfeat.workflows.tuning_settings import LOCALIZATION_NAMES, Setting, idle_options
 from tsmfeat.workflows.tuning_space import Point, Space, make_space
 from tsmfeat.workflows.tuning_tables import list_tables, require_tables_output, write_tables
 from tsmfeat.workflows.tuning_words import parse_search
@@ -125,6 +126,12 @@ def _make_space(material: Material, options: TuneOptions) -> Space:
     if "gamma" in values and not options.prior.asked:
         raise ConfigurationError(
             "--search gamma and no --video-prior; gamma is the strength of one", "add --video-prior FILE"
+        )
+    named = [name for name in values if name in LOCALIZATION_NAMES]
+    if named and not any(isinstance(source, IntervalScores) for source in material.sources):
+        raise ConfigurationError(
+            f"--search {named[0]} and no scores of intervals; predictions and pyramid heads are segments already",
+            "search options of fusion, such as --search fusion=none,soft-nms, or name interval scores: --scores",
         )
     return make_space(base_setting(material.sources), values)
 
