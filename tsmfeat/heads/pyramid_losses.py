@@ -4,6 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsmfeat.heads.pyramid_targets import PyramidTargets
+from tsmfeat.heads.pyramid_torch import PyramidTensors
+
 ALPHA = 0.25
 GAMMA = 2.0
 
@@ -45,3 +48,23 @@ def distance_iou_loss(found: Tensor, wanted: Tensor) -> Tensor:
     union = (found.sum(dim=1) + wanted.sum(dim=1) - inside).clamp_min(torch.finfo(torch.float32).eps)
     apart = 0.5 * ((found[:, 1] - found[:, 0]) - (wanted[:, 1] - wanted[:, 0]))
     return (1.0 - inside / union + (apart / span) ** 2).sum()
+
+
+def place_losses(found: PyramidTensors, targets: PyramidTargets) -> list[Tensor]:
+    """Return the loss of the scores and the loss of the bounds, both over the number of places with an action.
+
+    Parameters
+    ----------
+    found
+        What the pyramid says of the places.
+    targets
+        What it should say.
+    """
+    device = found.logits.device
+    named = torch.zeros_like(found.logits)
+    named[torch.from_numpy(targets.positive).to(device), torch.from_numpy(targets.label).to(device)] = 1.0
+    regressed = torch.from_numpy(targets.regressed).to(device)
+    wanted = torch.from_numpy(targets.distances).to(device)
+    count = max(len(targets.regressed), 1)
+    bounds = distance_iou_loss(found.distances.index_select(0, regressed), wanted)
+    return [sigmoid_focal_loss(found.logits, named) / count, bounds / count]

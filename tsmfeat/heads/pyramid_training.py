@@ -16,10 +16,10 @@ from tsmfeat.heads.model import HeadParameters, equivalent_dropout
 from tsmfeat.heads.optimization import learning_rate
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.pyramid import fold_pyramid, initial_pyramid
-from tsmfeat.heads.pyramid_losses import distance_iou_loss, sigmoid_focal_loss
+from tsmfeat.heads.pyramid_losses import place_losses
 from tsmfeat.heads.pyramid_places import lay_places
-from tsmfeat.heads.pyramid_targets import PyramidTargets, assign_places
-from tsmfeat.heads.pyramid_torch import PyramidTensors, run_pyramid_torch
+from tsmfeat.heads.pyramid_targets import assign_places
+from tsmfeat.heads.pyramid_torch import run_pyramid_torch
 from tsmfeat.heads.pyramid_videos import TrainingVideos, choose_videos, group_videos
 from tsmfeat.heads.randomness import random_bits
 from tsmfeat.heads.selection import Selection, require_one_finite
@@ -258,26 +258,6 @@ def _step(fit: _Fit, videos: npt.NDArray[np.int64], lr: float) -> npt.NDArray[np
     clip_gradients(gradients, _LONGEST_GRADIENT)
     descend_adaptively(fit.descent, gradients, lr, fit.options.momentum)
     return torch.stack(losses).detach().cpu().numpy().astype(np.float64)
-
-
-def place_losses(found: PyramidTensors, targets: PyramidTargets) -> list[Tensor]:
-    """Return the loss of the scores and the loss of the bounds, both over the number of places with an action.
-
-    Parameters
-    ----------
-    found
-        What the pyramid says of the places.
-    targets
-        What it should say.
-    """
-    device = found.logits.device
-    named = torch.zeros_like(found.logits)
-    named[torch.from_numpy(targets.positive).to(device), torch.from_numpy(targets.label).to(device)] = 1.0
-    regressed = torch.from_numpy(targets.regressed).to(device)
-    wanted = torch.from_numpy(targets.distances).to(device)
-    count = max(len(targets.regressed), 1)
-    bounds = distance_iou_loss(found.distances.index_select(0, regressed), wanted)
-    return [sigmoid_focal_loss(found.logits, named) / count, bounds / count]
 
 
 def _output_loss(fit: _Fit, name: str, values: Tensor, wanted: Tensor) -> Tensor:
