@@ -29,13 +29,13 @@ from tsmfeat.values.progress import Silence
 from tsmfeat.workflows.ablation import ablate, name_stores
 from tsmfeat.workflows.ablation_ensembles import fuse_members
 from tsmfeat.workflows.ablation_files import describe_differences, describe_in_markdown
-from tsmfeat.workflows.ablation_folds import deal_videos, predict_out_of_fold
+from tsmfeat.workflows.ablation_folds import predict_out_of_fold
 from tsmfeat.workflows.ablation_options import AblateOptions
 from tsmfeat.workflows.ablation_scores import compare_cells, draw_resamples, judge_cell
 from tsmfeat.workflows.fit_data import make_training_rows
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
-from tsmfeat.workflows.folds import assign_folds
+from tsmfeat.workflows.folds import assign_folds, deal_videos
 from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.inference import gather_features, score_intervals, select_gathered
 from tsmfeat.workflows.learning import learn_weights

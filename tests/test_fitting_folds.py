@@ -266,6 +266,46 @@ def test_pseudo_labels_that_nobody_can_use_are_refused(task, tmp_path):
         fit_heads(task / "store", task / "gt.json", tmp_path / "h2", options)
 
 
+def test_groups_that_no_video_has_are_refused_and_a_few_without_are_told(task, tmp_path):
+    """Folds by ids that match nothing would be folds of single videos, and flatter without a word."""
+    take = read_video_column(task / "gt.json", "take")
+    truth = read_annotations(task / "gt.json")
+    table = tmp_path / "takes.csv"
+    options = replace(FOLDS, group=f"take@{table}")
+    data = load_fit_data(task / "store", truth, options, Recorder())
+    table.write_text("\n".join(["video_id,take", *(f"{name}.mp4,{its}" for name, its in take.items())]))
+    with pytest.raises(InputError, match="says nothing of any of the 12 videos") as caught:
+        deal_folds(data, task / "gt.json", options)
+    assert "'video 00.mp4'" in caught.value.hint
+    table.write_text("\n".join(["video_id,take", *(f"{name},{its}" for name, its in list(take.items())[:10])]))
+    progress = Recorder()
+    deal_folds(data, task / "gt.json", options, progress)
+    assert "2 of 12 videos" in str(progress.of("warn"))
+
+
+def test_pseudo_labelled_videos_do_not_train_where_their_group_is_held_out(task, tmp_path):
+    database = make_database()
+    names = list(database)
+    testing = [name for name, video in database.items() if video["subset"] == "testing"]
+    write_pseudo(tmp_path / "p.json", database)
+    # Every testing video shows the take of a training video but the last, which shows its own.
+    mate_of = dict(zip(testing[:-1], names, strict=False))
+    lines = [f"{name},{mate_of.get(name, name)}" for name in names]
+    (tmp_path / "takes.csv").write_text("\n".join(["video_id,take", *lines]))
+    options = replace(FOLDS, pseudo=str(tmp_path / "p.json"), group=f"take@{tmp_path / 'takes.csv'}")
+    data = load_fit_data(task / "store", read_annotations(task / "gt.json"), options, Recorder())
+    fold_of = deal_folds(data, task / "gt.json", options)
+    fitted = cross_fit(data, [FAST.heads], fold_of, Recorder())
+    length = dict(zip(data.training.video_ids, np.diff(data.training.row_offset).tolist(), strict=True))
+    for fold, one in enumerate(fitted.heads[0]):
+        held = [name for name in data.annotated if fitted.fold_of[name] == fold]
+        away = {*held, *(name for name, mate in mate_of.items() if mate in held)}
+        assert one.record["num_rows"] == sum(count for name, count in length.items() if name not in away)
+    assert set(fitted.fold_of) == set(data.annotated)
+    report = fit_heads(task / "store", task / "gt.json", tmp_path / "heads.safetensors", options)
+    assert report.num_training_videos == len(data.training.video_ids)
+
+
 # --- the command --------------------------------------------------------------------------------------------------
 
 
@@ -282,6 +322,15 @@ def test_what_the_command_says_next_can_be_run(task, tmp_path, monkeypatch):
     tuned = run(app, [*shlex.split(line.removeprefix("next: tsmfeat ")), "--budget", "4", "--folds", "2"])
     assert tuned.exit_code == 0, tuned.output
     assert "know these videos" not in tuned.stderr
+
+
+def test_what_pseudo_labels_are_worth_is_printed_without_folds_too(task, tmp_path):
+    write_pseudo(tmp_path / "p.json", make_database())
+    words = ["fit-heads", str(task / "store"), "--annotations", str(task / "gt.json"), "--lr", "0.1", "--epochs", "2"]
+    done = CliRunner().invoke(app, [*words, "--pseudo", str(tmp_path / "p.json"), "-o", str(tmp_path / "h")])
+    assert done.exit_code == 0, done.output
+    assert "pseudo-labels of 4 videos: " in done.stdout
+    assert "without)" in done.stdout
 
 
 def test_out_of_fold_scores_replace_nothing_else_and_this_is_said_before_the_fit(task, tmp_path):

@@ -291,6 +291,8 @@ def test_lbfgs_needs_fewer_passes_than_descent_and_scenes_do_not_move_its_action
 def test_lbfgs_is_for_linear_heads():
     with pytest.raises(ConfigurationError, match="it is for linear heads"):
         HeadOptions("mlp", solver="lbfgs")
+    with pytest.raises(ConfigurationError, match=r"view_dropout 0\.3 and solver lbfgs: its iterations mask nothing"):
+        HeadOptions(solver="lbfgs", view_dropout=0.3)
 
 
 # --- devices ------------------------------------------------------------------------------------------------------

@@ -12,11 +12,15 @@ from typer.testing import CliRunner
 
 import tsmfeat
 from tsmfeat.files import sha256_file
+from tsmfeat.heads.checkpoint import load_heads
+from tsmfeat.heads.options import HeadOptions
 from tsmfeat.store.reader import open_features
 from tsmfeat.workflows import run_files
+from tsmfeat.workflows.fit_options import FitOptions
+from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.repository import find_commit
 from tsmfeat.workflows.run_files import read_runs
-from tsmfeat.workflows.run_records import RECORDED, describe_file, describe_store
+from tsmfeat.workflows.run_records import RECORDED, describe_file, describe_store, fit_parts
 from tsmfeat_cli.main import app
 
 FIT = ("--epochs", 2, "--lr", 0.1, "-q")
@@ -208,3 +212,14 @@ def test_the_commit_is_the_one_that_git_names(tmp_path):
     assert find_commit(home) == first
     (home / ".git" / "HEAD").write_bytes(b"\xff\xfe")
     assert find_commit(home) is None
+
+
+def test_the_setting_that_won_a_sweep_is_told(task, tmp_path):
+    """The options are those of the command line, which a sweep replaces."""
+    options = FitOptions(HeadOptions(epochs=2), sweep="lr=0.0001,0.1")
+    report = fit_heads(task / "store", task / "gt.json", tmp_path / "heads.safetensors", options)
+    parts = fit_parts(report, [task / "store"], task / "gt.json", options)
+    assert parts["setting"] == {"lr": load_heads(tmp_path / "heads.safetensors").options["lr"]}
+    single = FitOptions(HeadOptions(epochs=1))
+    plain = fit_heads(task / "store", task / "gt.json", tmp_path / "plain.safetensors", single)
+    assert "setting" not in fit_parts(plain, [task / "store"], task / "gt.json", single)

@@ -158,7 +158,7 @@ def command(
         record_run(ctx, record, out, lambda: fit_parts(report, features, annotations, fitting), progress)
     if as_json:
         write_data(json.dumps(report.to_dict()))
-    elif report.num_runs > 1 or report.folds:
+    elif report.num_runs > 1 or report.folds or report.pseudo:
         write_data(describe_runs(report, verbose))
     if verbose and report.validation is not None:
         progress.note(_describe_validation(report.validation))

@@ -184,6 +184,11 @@ class HeadOptions:
             _require_number(name, getattr(self, name), rule, allows)
         _require_background_weight(self.background_weight)
         require_loss_choices(self.loss, self.background_ratio, self.background_weight, self.solver)
+        if self.solver == "lbfgs" and self.view_dropout:
+            raise ConfigurationError(
+                f"view_dropout {self.view_dropout:g} and solver lbfgs: its iterations mask nothing",
+                "use --solver sgd, or leave --view-dropout out",
+            )
         if self.solver == "lbfgs" and self.head != "linear":
             raise ConfigurationError(
                 f"solver lbfgs and head {self.head!r}: it is for linear heads, whose loss has one minimum",

@@ -21,10 +21,11 @@ from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.workflows.ablation_ensembles import WEIGHTINGS, fuse_members
 from tsmfeat.workflows.ablation_files import require_ablation_output, write_ablation
-from tsmfeat.workflows.ablation_folds import deal_videos, predict_out_of_fold
+from tsmfeat.workflows.ablation_folds import predict_out_of_fold
 from tsmfeat.workflows.ablation_options import AblateOptions
 from tsmfeat.workflows.ablation_report import MULTI, SINGLE, AblationReport, Cell, CellDifference, find_best
 from tsmfeat.workflows.ablation_scores import compare_cells, draw_resamples, judge_cell
+from tsmfeat.workflows.folds import deal_videos
 from tsmfeat.workflows.inference import gather_features
 from tsmfeat.workflows.scored_sources import list_paths
 from tsmfeat.workflows.splits import select_videos
@@ -103,7 +104,7 @@ def ablate(
         stores = [store for path in paths for store in open_by_spec(expand_paths(path), stack)]
         named = name_stores(stores)
         truth = _keep_common(truth, stores, progress)
-        fold_of = deal_videos(truth.video_ids, annotations, options.num_folds, options.group)
+        fold_of = deal_videos(truth.video_ids, annotations, options.num_folds, options.group, progress)
         counts = draw_resamples(truth, options.num_resamples, options.heads.seed)
         job = _Job(truth, fold_of, counts, options, progress)
         found = _fit_grid(job, named)

@@ -1,9 +1,7 @@
 """Predictions of every video by heads that did not see it: the cells of a grid that share a store."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from tsmfeat.formats.video_columns import read_video_column
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.features import FeatureSpec
@@ -11,36 +9,8 @@ from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Progress
 from tsmfeat.workflows.fit_data import FitData
 from tsmfeat.workflows.fitting_folds import cross_fit, predict_held_out
-from tsmfeat.workflows.folds import assign_folds, assign_group_folds
 from tsmfeat.workflows.inference import GatheredFeatures, select_gathered
 from tsmfeat.workflows.splits import Split
-
-
-def deal_videos(video_ids: Sequence[str], annotations: str | Path, num_folds: int, group: str) -> dict[str, int]:
-    """Return the fold of each video, those of one group in one.
-
-    Parameters
-    ----------
-    video_ids
-        Dealt out.
-    annotations
-        Where a column of groups is looked up, unless `group` names another file.
-    num_folds
-        At most one a video, or group.
-    group
-        A column, or ``COLUMN@FILE.csv``; empty: every video by itself.
-
-    Raises
-    ------
-    ConfigurationError
-        More folds than videos or groups.
-    InputError
-        A column that is not there.
-    """
-    if not group:
-        return assign_folds(video_ids, num_folds)
-    column, _, file = group.partition("@")
-    return assign_group_folds(video_ids, read_video_column(file or annotations, column), num_folds)
 
 
 def predict_out_of_fold(

@@ -115,7 +115,8 @@ def _choose(data: FitData, annotations: str | Path, options: FitOptions, progres
     if not options.num_folds:
         chosen = choose_by_validation(data, options.runs(), progress)
         return chosen if options.calibrate == "off" else calibrate_chosen(data, chosen, progress)
-    return choose_by_folds(data, options.runs(), deal_folds(data, Path(annotations), options), options, progress)
+    folds = deal_folds(data, Path(annotations), options, progress)
+    return choose_by_folds(data, options.runs(), folds, options, progress)
 
 
 def _compare_pseudo(

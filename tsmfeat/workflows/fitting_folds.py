@@ -10,23 +10,24 @@ from typing import Any
 import numpy as np
 
 from tsmfeat.errors import ConfigurationError
-from tsmfeat.formats.video_columns import read_video_column
 from tsmfeat.heads.options import HeadOptions
 from tsmfeat.heads.temperature import divide_by_temperature
 from tsmfeat.heads.training import FittedHeads
 from tsmfeat.values.annotations import Annotations
 from tsmfeat.values.predictions import IntervalScores, Predictions
-from tsmfeat.values.progress import Progress
+from tsmfeat.values.progress import Progress, Silence
 from tsmfeat.values.segments import Segments
 from tsmfeat.workflows.calibrating import calibrate_heads
 from tsmfeat.workflows.fit_choice import ChosenHeads, describe_calibration, describe_runs
 from tsmfeat.workflows.fit_data import FitData, Judged, judge_predictions, train_runs
 from tsmfeat.workflows.fit_options import FitOptions
-from tsmfeat.workflows.folds import assign_folds, assign_group_folds
+from tsmfeat.workflows.folds import deal_videos
 from tsmfeat.workflows.inference import predict_segments, score_intervals, select_gathered
 from tsmfeat.workflows.oof_files import plan_oof_files, save_oof_files
 from tsmfeat.workflows.splits import select_videos
 from tsmfeat.workflows.sweeps import rank_settings, require_scored
+
+_SILENCE = Silence()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +51,8 @@ class CrossFit:
         return max(self.fold_of.values()) + 1
 
 
-def deal_folds(data: FitData, annotations: Path, options: FitOptions) -> dict[str, int]:
-    """Return the fold of each annotated training video.
+def deal_folds(data: FitData, annotations: Path, options: FitOptions, progress: Progress = _SILENCE) -> dict[str, int]:
+    """Return the fold of each annotated training video, and of pseudo-labelled ones whose group a fold holds.
 
     Parameters
     ----------
@@ -61,22 +62,23 @@ def deal_folds(data: FitData, annotations: Path, options: FitOptions) -> dict[st
         Where a column of groups is looked up, unless `FitOptions.group` names another file.
     options
         Their `num_folds` and `group`.
+    progress
+        Warned of videos without a group.
 
     Raises
     ------
-    ConfigurationError
-        More folds than videos or groups.
-    InputError
-        A column that is not there.
+    ConfigurationError, InputError
+        As `tsmfeat.workflows.folds.deal_videos`.
     """
-    if not options.group:
-        return assign_folds(data.annotated, options.num_folds)
-    column, _, file = options.group.partition("@")
-    return assign_group_folds(data.annotated, read_video_column(file or annotations, column), options.num_folds)
+    known = set(data.annotated)
+    others = [name for name in data.training.video_ids if name not in known]
+    return deal_videos(data.annotated, annotations, options.num_folds, options.group, progress, others)
 
 
 def cross_fit(data: FitData, runs: Sequence[HeadOptions], fold_of: Mapping[str, int], progress: Progress) -> CrossFit:
     """Fit every run once without each fold, to its last epoch; videos that are in no fold always train.
+
+    Pseudo-labelled videos that are in a fold do not train without it, and are not held out otherwise.
 
     Parameters
     ----------
@@ -93,7 +95,8 @@ def cross_fit(data: FitData, runs: Sequence[HeadOptions], fold_of: Mapping[str, 
     for fold in range(max(fold_of.values()) + 1):
         keep = [place for place, name in enumerate(data.training.video_ids) if fold_of.get(name) != fold]
         folds.append(train_runs(data, runs, keep, None, progress))
-    return CrossFit(fold_of, tuple(zip(*folds, strict=True)))
+    held = {name: fold_of[name] for name in data.annotated}
+    return CrossFit(held, tuple(zip(*folds, strict=True)))
 
 
 def predict_held_out(data: FitData, fitted: CrossFit, run: int) -> Predictions:
@@ -158,7 +161,7 @@ def choose_by_folds(
     ConfigurationError
         The videos hold no annotated segment.
     """
-    truth = select_videos(data.truth, fold_of)
+    truth = select_videos(data.truth, data.annotated)
     if not len(truth.segments):
         raise ConfigurationError("the folds hold no annotated segment; there is nothing to score", "check --subset")
     seeds = list(dict.fromkeys(run.seed for run in runs))

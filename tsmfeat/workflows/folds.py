@@ -2,9 +2,73 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from tsmfeat.errors import ConfigurationError
+from tsmfeat.errors import ConfigurationError, InputError
+from tsmfeat.formats.video_columns import read_video_column
 from tsmfeat.priors.folds import fold_videos
+from tsmfeat.values.progress import Progress, Silence
+
+_SILENCE = Silence()
+
+
+def deal_videos(
+    video_ids: Sequence[str],
+    annotations: str | Path,
+    num_folds: int,
+    group: str,
+    progress: Progress = _SILENCE,
+    followers: Sequence[str] = (),
+) -> dict[str, int]:
+    """Return the fold of each video, those of one group in one.
+
+    Parameters
+    ----------
+    video_ids
+        Dealt out.
+    annotations
+        Where a column of groups is looked up, unless `group` names another file.
+    num_folds
+        At most one a video, or group.
+    group
+        A column, or ``COLUMN@FILE.csv``; empty: every video by itself.
+    progress
+        Warned of videos without a group.
+    followers
+        Videos that are not dealt out: those whose group a fold holds are returned with that fold.
+
+    Raises
+    ------
+    ConfigurationError
+        More folds than videos or groups.
+    InputError
+        A column that is not there, or that says nothing of any of the videos.
+    """
+    if not group:
+        return assign_folds(video_ids, num_folds)
+    column, _, file = group.partition("@")
+    group_of = read_video_column(file or annotations, column)
+    _require_known(video_ids, group_of, group, progress)
+    folds = assign_group_folds(video_ids, group_of, num_folds)
+    fold_of_group = {group_of[name]: fold for name, fold in folds.items() if name in group_of}
+    held = {name: fold_of_group.get(group_of.get(name, "")) for name in followers}
+    return folds | {name: fold for name, fold in held.items() if fold is not None}
+
+
+def _require_known(video_ids: Sequence[str], group_of: Mapping[str, str], group: str, progress: Progress) -> None:
+    """Refuse groups of other videos: folds of single videos would flatter without a word."""
+    lacking = [name for name in video_ids if name not in group_of]
+    if len(lacking) == len(video_ids):
+        raise InputError(
+            f"--group {group}: says nothing of any of the {len(video_ids)} videos, such as {lacking[0]!r}; "
+            "groups are of these",
+            f"use their ids; it has for example {next(iter(group_of), '')!r}",
+        )
+    if lacking:
+        progress.warn(
+            f"--group {group}: says nothing of {len(lacking)} of {len(video_ids)} videos, such as {lacking[0]!r}; "
+            "each is a group of its own"
+        )
 
 
 def assign_folds(video_ids: Sequence[str], num_folds: int) -> dict[str, int]:

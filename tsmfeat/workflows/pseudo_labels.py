@@ -98,7 +98,8 @@ def _merge(
     maps: tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int32]],
 ) -> Annotations:
     label, taken, scenes = maps
-    others = truth.select_videos([index for index, name in enumerate(truth.video_ids) if name not in set(names)])
+    replaced = set(names)
+    others = truth.select_videos([index for index, name in enumerate(truth.video_ids) if name not in replaced])
     count = len(others.video_ids)
     video = count + np.searchsorted(taken, kept.video)
     new = Segments(video.astype(np.int32), label[kept.label], kept.start, kept.end, np.ones(len(kept)))

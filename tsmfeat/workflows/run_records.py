@@ -66,7 +66,10 @@ def fit_parts(
     """Return what `fit-heads` knows of its run; the score is that of the validation videos, or out of fold."""
     judged = report.validation or {}
     final = judged.get("final_score")
+    # The options are those asked for, in whose place a sweep puts others.
+    setting = {"setting": dict(report.ranking[0].setting)} if report.num_runs > 1 else {}
     return {
+        **setting,
         "options": asdict(options),
         "specs": _specs_of([report.out]),
         "annotations": describe_file(annotations),
