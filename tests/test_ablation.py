@@ -35,7 +35,7 @@ from tsmfeat.workflows.ablation_scores import compare_cells, draw_resamples, jud
 from tsmfeat.workflows.fit_data import make_training_rows
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
-from tsmfeat.workflows.folds import assign_folds, deal_videos
+from tsmfeat.workflows.folds import assign_folds, deal_videos, number_groups
 from tsmfeat.workflows.grading import Judge
 from tsmfeat.workflows.inference import gather_features, score_intervals, select_gathered
 from tsmfeat.workflows.learning import learn_weights
@@ -143,10 +143,29 @@ def test_videos_of_one_group_share_a_fold(task, tmp_path):
     assert one.cells[1].final_score != other.cells[1].final_score
 
 
+def test_videos_of_one_group_are_drawn_together(task, material, tmp_path):
+    """Two videos of one take are no two witnesses."""
+    features, truth, spec, _ = material
+    table = tmp_path / "takes.csv"
+    table.write_text("video_id,take\n" + "".join(f"{name},{k % 4}\n" for k, name in enumerate(truth.video_ids[:-1])))
+    group, names = f"take@{table}", truth.video_ids
+    unit = number_groups(names, task / "gt.json", group)
+    assert unit.tolist() == [0, 1, 2, 3] * 2 + [0, 1, 2, 4]  # the last has no take
+    assert number_groups(names, task / "gt.json", "").tolist() == list(range(12))
+    counts = draw_resamples(Population(truth, unit), 50, HEADS.seed)
+    assert (counts[:, 0] == counts[:, 4]).all()
+    assert (counts[:, 3] != counts[:, 11]).any()
+    fold_of = deal_videos(names, task / "gt.json", 3, group)
+    found = predict_out_of_fold(features, truth, spec, fold_of, [HEADS], SILENCE)
+    cell = judge_cell(found, truth, counts, ["half"], "multi", "")
+    same = ablate(task / "half", task / "gt.json", None, replace(FAST, num_seeds=1, group=group)).cells[1]
+    assert same.samples == pytest.approx(cell.samples, abs=1e-12)
+
+
 def test_a_cell_of_one_seed_is_what_evaluation_and_bootstrap_say(material):
     features, truth, spec, fold_of = material
     found = predict_out_of_fold(features, truth, spec, fold_of, [HEADS], SILENCE)
-    cell = judge_cell(found, truth, draw_resamples(truth, 200, 7), ["half"], "multi", "")
+    cell = judge_cell(found, truth, draw_resamples(Population.of(truth), 200, 7), ["half"], "multi", "")
     evaluation = evaluate(found[0], truth)
     assert cell.final_score == pytest.approx(evaluation.final_score, abs=1e-12)
     assert cell.map == pytest.approx(evaluation.map, abs=1e-12)
@@ -161,7 +180,7 @@ def test_a_cell_of_two_seeds_has_their_mean_and_deviation(material):
     features, truth, spec, fold_of = material
     runs = [replace(HEADS, seed=seed, dropout=0.9) for seed in (0, 1)]
     found = predict_out_of_fold(features, truth, spec, fold_of, runs, SILENCE)
-    counts = draw_resamples(truth, 60, 0)
+    counts = draw_resamples(Population.of(truth), 60, 0)
     both = judge_cell(found, truth, counts, ["half"], "multi", "")
     one, other = (judge_cell([each], truth, counts, ["half"], "multi", "") for each in found)
     assert both.final_scores == (one.final_score, other.final_score)

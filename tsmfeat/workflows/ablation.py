@@ -12,7 +12,7 @@ from tsmfeat.errors import ConfigurationError, InputError, did_you_mean
 from tsmfeat.formats.reading import read_annotations
 from tsmfeat.heads.options import TASKS, HeadOptions
 from tsmfeat.metrics.protocols import PAPER
-from tsmfeat.metrics.resampling import Counts
+from tsmfeat.metrics.resampling import Counts, Population
 from tsmfeat.store.folders import expand_paths
 from tsmfeat.store.reader import FeatureStore
 from tsmfeat.values.annotations import NO_SCENE, Annotations
@@ -25,7 +25,7 @@ from tsmfeat.workflows.ablation_folds import predict_out_of_fold
 from tsmfeat.workflows.ablation_options import AblateOptions
 from tsmfeat.workflows.ablation_report import MULTI, SINGLE, AblationReport, Cell, CellDifference, find_best
 from tsmfeat.workflows.ablation_scores import compare_cells, draw_resamples, judge_cell
-from tsmfeat.workflows.folds import deal_videos
+from tsmfeat.workflows.folds import deal_videos, number_groups
 from tsmfeat.workflows.inference import gather_features
 from tsmfeat.workflows.scored_sources import list_paths
 from tsmfeat.workflows.splits import select_videos
@@ -105,7 +105,8 @@ def ablate(
         named = name_stores(stores)
         truth = _keep_common(truth, stores, progress)
         fold_of = deal_videos(truth.video_ids, annotations, options.num_folds, options.group, progress)
-        counts = draw_resamples(truth, options.num_resamples, options.heads.seed)
+        population = Population(truth, number_groups(truth.video_ids, annotations, options.group))
+        counts = draw_resamples(population, options.num_resamples, options.heads.seed)
         job = _Job(truth, fold_of, counts, options, progress)
         found = _fit_grid(job, named)
     cells = _judge_grid(job, found)

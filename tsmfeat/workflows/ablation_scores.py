@@ -15,15 +15,15 @@ from tsmfeat.values.predictions import Predictions
 from tsmfeat.workflows.ablation_report import Cell, CellDifference
 
 
-def draw_resamples(truth: Annotations, count: int, seed: int) -> Counts:
-    """Draw test sets from the videos; those without any truth are left out.
+def draw_resamples(population: Population, count: int, seed: int) -> Counts:
+    """Draw test sets from the videos, those of one unit together; sets without any truth are left out.
 
     Raises
     ------
     InputError
         None has truth.
     """
-    population = Population.of(truth)
+    truth = population.annotations
     drawn = draw_videos(population, population.num_units, count, np.random.default_rng(seed))
     has_truth = np.bincount(truth.segments.video, minlength=len(truth.video_ids)) > 0
     kept = drawn[(drawn[:, :-1][:, has_truth] > 0).any(axis=1)]

@@ -4,6 +4,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from tsmfeat.errors import ConfigurationError, InputError
 from tsmfeat.formats.video_columns import read_video_column
 from tsmfeat.priors.folds import fold_videos
@@ -46,13 +49,31 @@ def deal_videos(
     """
     if not group:
         return assign_folds(video_ids, num_folds)
-    column, _, file = group.partition("@")
-    group_of = read_video_column(file or annotations, column)
+    group_of = _read_groups(annotations, group)
     _require_known(video_ids, group_of, group, progress)
     folds = assign_group_folds(video_ids, group_of, num_folds)
     fold_of_group = {group_of[name]: fold for name, fold in folds.items() if name in group_of}
     held = {name: fold_of_group.get(group_of.get(name, "")) for name in followers}
     return folds | {name: fold for name, fold in held.items() if fold is not None}
+
+
+def number_groups(video_ids: Sequence[str], annotations: str | Path, group: str) -> npt.NDArray[np.int64]:
+    """Return the number of each video's group, int64 (V,), from 0 up in the order of the videos.
+
+    Parameters
+    ----------
+    video_ids, annotations, group
+        As in `deal_videos`; a video without a group is one by itself.
+    """
+    group_of = _read_groups(annotations, group) if group else {}
+    numbers: dict[tuple[bool, str], int] = {}
+    keys = [(name in group_of, group_of.get(name, name)) for name in video_ids]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+
+
+def _read_groups(annotations: str | Path, group: str) -> dict[str, str]:
+    column, _, file = group.partition("@")
+    return read_video_column(file or annotations, column)
 
 
 def _require_known(video_ids: Sequence[str], group_of: Mapping[str, str], group: str, progress: Progress) -> None:
