@@ -326,3 +326,5 @@ def test_the_module_is_the_command():
 def test_a_list_where_one_number_is_wanted_is_refused():
     with pytest.raises(ConfigurationError, match="one number, or balanced"):
         parse_number_or_word("0.5,9", "balanced", "--background-weight")
+    with pytest.raises(ConfigurationError, match=r"'none': one number, or all \(hint: use for example --r 0\.5\)"):
+        parse_number_or_word("none", "all", "--r")

@@ -405,6 +405,14 @@ def test_names_that_do_not_match_are_told(task, tmp_path):
     assert any(
         "2 of 4 videos are not known to it, such as 'video 18'; they get what is usual" in text for text in texts
     )
+    silent = json.loads(make_class_prior(tmp_path / "silent", database).read_text())
+    silent["scores"][-1] = [None] * len(ACTIONS)
+    (tmp_path / "silent").write_text(json.dumps(silent))
+    told, options = Recorder(), replace(TESTING, prior=PriorOptions(str(tmp_path / "silent")))
+    score(task / "scores", task / "gt.json", options=options, progress=told)
+    said = " ".join(text for _, text in told.of("warn"))
+    assert "1 of 4 videos are not known to it, such as 'video 19'; they get what is usual" in said
+    assert "did you mean" not in said
     strange = make_class_prior(tmp_path / "strange", database, names=("runn",))
     with pytest.raises(InputError, match="none of its 1 classes") as caught:
         score(task / "scores", task / "gt.json", options=replace(TESTING, prior=PriorOptions(str(strange))))

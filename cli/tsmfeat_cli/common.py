@@ -116,12 +116,12 @@ def parse_number_or_word(text: str, word: str, option: str) -> float | str:
     """
     if text == word:
         return text
-    numbers = parse_numbers(text, option)
-    if len(numbers) != 1:
+    try:
+        return float(text)
+    except ValueError as error:
         raise ConfigurationError(
-            f"{option} {text!r}: one number, or {word}", f"use for example {option} {numbers[0]:g}"
-        )
-    return numbers[0]
+            f"{option} {text!r}: one number, or {word}", f"use for example {option} 0.5"
+        ) from error
 
 
 def parse_switch(text: str, option: str) -> bool:

@@ -25,6 +25,7 @@ from tsmfeat.workflows.ablation_folds import predict_out_of_fold
 from tsmfeat.workflows.ablation_options import AblateOptions
 from tsmfeat.workflows.ablation_report import MULTI, SINGLE, AblationReport, Cell, CellDifference, find_best
 from tsmfeat.workflows.ablation_scores import compare_cells, draw_resamples, judge_cell
+from tsmfeat.workflows.fit_options_in_vain import list_vain_heads
 from tsmfeat.workflows.folds import deal_videos, number_groups
 from tsmfeat.workflows.inference import gather_features
 from tsmfeat.workflows.scored_sources import list_paths
@@ -98,6 +99,8 @@ def ablate(
     options, paths = options or AblateOptions(), list_paths(features)
     if out is not None:
         require_ablation_output(Path(out), [*paths, annotations, options.classes])
+    for sentence in list_vain_heads([options.heads]):
+        progress.note(sentence)
     truth = _read_truth(annotations, options, progress)
     with ExitStack() as stack:
         # A folder may hold a file for each of several kinds of features.

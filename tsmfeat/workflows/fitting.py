@@ -17,11 +17,13 @@ from tsmfeat.values.vocabulary import Vocabulary
 from tsmfeat.workflows.fit_choice import ChosenHeads, calibrate_chosen, choose_by_validation
 from tsmfeat.workflows.fit_data import FitData, load_fit_data, without_pseudo_labels
 from tsmfeat.workflows.fit_options import FitOptions
+from tsmfeat.workflows.fit_options_in_vain import list_vain_fitting
 from tsmfeat.workflows.fit_report import FitReport, make_record
 from tsmfeat.workflows.fitting_folds import choose_by_folds, deal_folds
+from tsmfeat.workflows.kinds import require_own_table
 from tsmfeat.workflows.scene_priors import weigh_by_scenes
 from tsmfeat.workflows.splits import held_out_subset, select_videos
-from tsmfeat.workflows.sweeps import sweep_table
+from tsmfeat.workflows.sweeps import SWEEP_COLUMN, sweep_table
 
 _SILENCE = Silence()
 _NO_NAMES = Vocabulary(())
@@ -63,7 +65,11 @@ def fit_heads(
     runs = options.runs()
     sweep_out = out.with_name(f"{out.stem}.sweep.csv") if len(runs) > 1 else None
     _require_own_output(out)
+    if sweep_out is not None:
+        require_own_table(sweep_out, f"{SWEEP_COLUMN},")
     _require_interval_scores(runs, options)
+    for sentence in list_vain_fitting(options):
+        progress.note(sentence)
     truth = _read_truth(annotations, options, progress)
     make_folder(out.parent)
     data = load_fit_data(features, truth, options, progress)

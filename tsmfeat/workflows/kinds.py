@@ -131,6 +131,34 @@ def require_replaceable(out: Path, kind: str) -> None:
         )
 
 
+def require_own_table(out: Path, beginning: str) -> None:
+    """Refuse to write a table over a file that begins otherwise, and is not empty.
+
+    Parameters
+    ----------
+    out
+        What is to be written.
+    beginning
+        Of its text.
+
+    Raises
+    ------
+    ConfigurationError
+        Something else is there.
+    """
+    if not out.exists() or (out.is_file() and not out.stat().st_size):
+        return
+    began = beginning.encode()
+    if out.is_file():
+        with out.open("rb") as stream:
+            if stream.read(len(began)) == began:
+                return
+    raise ConfigurationError(
+        f"{out}: exists and is not what is written there, a table that begins with {beginning.strip()!r}",
+        "choose another name, or move it away",
+    )
+
+
 def _is_replaceable(out: Path, kind: str) -> bool:
     try:
         # An empty device is not an empty file.

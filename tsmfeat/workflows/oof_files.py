@@ -11,7 +11,9 @@ from tsmfeat.files import make_folder, write_text
 from tsmfeat.formats.interval_scores import write_interval_scores
 from tsmfeat.values.features import FeatureSpec
 from tsmfeat.values.predictions import IntervalScores
-from tsmfeat.workflows.kinds import require_replaceable
+from tsmfeat.workflows.kinds import require_own_table, require_replaceable
+
+_FOLDS_NAME, _FOLDS_HEADER = "folds.csv", ("video_id", "fold")
 
 
 def plan_oof_files(folder: str, specs: Sequence[FeatureSpec], seeds: Sequence[int]) -> list[Path]:
@@ -47,6 +49,7 @@ def plan_oof_files(folder: str, specs: Sequence[FeatureSpec], seeds: Sequence[in
     paths = [place / f"{name}{ending}.scores" for ending in endings]
     for path in paths:
         require_replaceable(path, "interval-scores")
+    require_own_table(place / _FOLDS_NAME, ",".join(_FOLDS_HEADER) + "\n")
     return paths
 
 
@@ -80,5 +83,5 @@ def save_oof_files(
         write_interval_scores(one, path, specs, record)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerows([("video_id", "fold"), *fold_of.items()])
-    write_text(paths[0].with_name("folds.csv"), out.getvalue())
+    writer.writerows([_FOLDS_HEADER, *fold_of.items()])
+    write_text(paths[0].with_name(_FOLDS_NAME), out.getvalue())

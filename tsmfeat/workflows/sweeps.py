@@ -16,6 +16,8 @@ Value = float | int | str | bool
 # Decided otherwise, or not one value.
 _NOT_SWEPT = ("seed", "tasks", "device")
 _SWITCHES = {"on": True, "off": False}
+SWEEP_COLUMN = "rank"
+"""The first column of the table of all runs."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,15 @@ def sweep_table(runs: Sequence[SweptRun], tiou_thresholds: Iterable[float]) -> s
     maps = [f"map@{threshold:g}" for threshold in tiou_thresholds]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    header = ["rank", *(name.replace("_", "-") for name in names), "seed", "final_score", "mean", "deviation", *maps]
+    header = [
+        SWEEP_COLUMN,
+        *(name.replace("_", "-") for name in names),
+        "seed",
+        "final_score",
+        "mean",
+        "deviation",
+        *maps,
+    ]
     writer.writerow([*header, "scene_accuracy", "best_epoch"])
     for rank, found in enumerate(rank_settings(runs), start=1):
         for place in found.places:

@@ -235,7 +235,9 @@ def _tell_missing(scores: VideoScores, source: Source, progress: Progress) -> No
             did_you_mean(missing[0], scores.video_ids) or "check that the ids of both files agree",
         )
     if missing:
-        nearest = did_you_mean(missing[0], scores.video_ids) if len(scores.video_ids) < 10_000 else ""
+        # Scores that name a video and say nothing of it know how it is spelt.
+        is_misspelt = missing[0] not in scores.video_ids and len(scores.video_ids) < 10_000
+        nearest = did_you_mean(missing[0], scores.video_ids) if is_misspelt else ""
         progress.warn(
             f"video prior: {len(missing):,} of {len(source.video_ids):,} videos are not known to it, such as "
             f"{missing[0]!r}; they get what is usual" + (f"; {nearest}" if nearest else "")
