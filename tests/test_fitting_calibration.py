@@ -13,14 +13,15 @@ from tsmfeat.formats.interval_scores import read_interval_scores
 from tsmfeat.formats.reading import read_annotations
 from tsmfeat.heads.checkpoint import load_heads
 from tsmfeat.heads.options import HeadOptions
-from tsmfeat.heads.prediction import predict_probabilities
-from tsmfeat.heads.temperature import divide_by_temperature, log_loss
+from tsmfeat.heads.prediction import predict_probabilities, score_actions
+from tsmfeat.heads.temperature import divide_by_temperature, fit_temperature, log_loss
 from tsmfeat.store.reader import open_features
 from tsmfeat.workflows.calibrating import answer_targets
-from tsmfeat.workflows.fit_data import make_judge
+from tsmfeat.workflows.fit_data import load_fit_data, make_judge
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
-from tsmfeat.workflows.inference import gather_features
+from tsmfeat.workflows.fitting_folds import cross_fit, deal_folds
+from tsmfeat.workflows.inference import gather_features, select_gathered
 from tsmfeat_cli.main import app
 
 FAST = FitOptions(HeadOptions(epochs=4, lr=0.05, batch_size=64))
@@ -95,6 +96,23 @@ def test_folds_choose_by_what_they_did_not_see(task, tmp_path):
     assert temperatures[0] == pytest.approx(record["temperature"], rel=1e-3)
     assert temperatures[1] != pytest.approx(temperatures[0], rel=1e-3)
     np.testing.assert_allclose(ratios[1], temperatures[1], rtol=1e-2)
+
+
+def test_the_temperature_of_folds_is_that_of_heads_on_the_fold_they_did_not_see(task, tmp_path):
+    """A fit of each fold by hand; heads of another fold saw the videos, and are too sure of them."""
+    heads, options = FAST.heads, replace(CALIBRATED, num_folds=3)
+    report, _ = fit(task, tmp_path / "heads", options)
+    truth = read_annotations(task / "gt.json")
+    data = load_fit_data(task / "store", truth, options, Recorder())
+    fitted = cross_fit(data, [heads], deal_folds(data, task / "gt.json", options), Recorder())
+    scores, targets = [], []
+    for fold, one in enumerate(fitted.heads[0]):
+        own = [place for place, name in enumerate(data.annotated) if fitted.fold_of[name] == fold]
+        features = select_gathered(data.training, own)
+        scores.append(score_actions(one.weights, features.embeddings))
+        targets.append(answer_targets(truth, features, "softmax", heads.min_overlap))
+    by_hand = fit_temperature(np.concatenate(scores), np.concatenate(targets))
+    assert report.calibration["temperature"] == pytest.approx(by_hand, rel=1e-3)
 
 
 def test_without_annotated_validation_videos_nothing_is_calibrated_and_that_is_said(tmp_path):

@@ -250,6 +250,17 @@ def test_pseudo_labelled_videos_are_trained_on_and_never_judged_by(task, tmp_pat
     assert "pseudo-labels: " in str(progress.of("note"))
 
 
+def test_pseudo_labels_of_videos_that_train_or_select_are_left_aside(task, tmp_path):
+    """Predictions are often of all videos; what selects must not be trained on."""
+    database = make_database()
+    write_pseudo(tmp_path / "p.json", {name: video | {"subset": "testing"} for name, video in database.items()})
+    options = replace(FAST, pseudo=str(tmp_path / "p.json"))
+    data = load_fit_data(task / "store", read_annotations(task / "gt.json"), options, Recorder())
+    taken = set(data.training.video_ids) - set(data.annotated)
+    assert taken == {name for name, video in database.items() if video["subset"] == "testing"}
+    assert not set(data.training.video_ids) & set(data.split.validation)
+
+
 def test_pseudo_labels_that_nobody_can_use_are_refused(task, tmp_path):
     database = make_database()
     write_pseudo(tmp_path / "p.json", database, score=0.3)

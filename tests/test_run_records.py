@@ -19,7 +19,9 @@ from tsmfeat.workflows import run_files
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
 from tsmfeat.workflows.repository import find_commit
+from tsmfeat.workflows.run_comparison import compare_records
 from tsmfeat.workflows.run_files import read_runs
+from tsmfeat.workflows.run_listing import task_of
 from tsmfeat.workflows.run_records import RECORDED, describe_file, describe_store, fit_parts
 from tsmfeat_cli.main import app
 
@@ -223,3 +225,21 @@ def test_the_setting_that_won_a_sweep_is_told(task, tmp_path):
     single = FitOptions(HeadOptions(epochs=1))
     plain = fit_heads(task / "store", task / "gt.json", tmp_path / "plain.safetensors", single)
     assert "setting" not in fit_parts(plain, [task / "store"], task / "gt.json", single)
+
+
+def test_videos_that_were_only_pseudo_labelled_were_not_judged_on(task, tmp_path):
+    results = perfect_results(make_database())
+    testing = {name: results[name] for name, video in make_database().items() if video["subset"] == "testing"}
+    write_predictions_file(tmp_path / "p.json", testing)
+    options = FitOptions(HeadOptions(epochs=1), num_folds=2, pseudo=str(tmp_path / "p.json"))
+    report = fit_heads(task / "store", task / "gt.json", tmp_path / "heads.safetensors", options)
+    parts = fit_parts(report, [task / "store"], task / "gt.json", options)
+    assert parts["scores"]["num_videos"] == 12 == report.num_training_videos - 4
+
+
+def test_scores_of_other_numbers_of_videos_do_not_compare():
+    """One subset is other videos where features of some are missing."""
+    one, other = ({"scores": {"judged_on": "validation", "num_videos": count}} for count in (17, 14))
+    assert compare_records(one, other).obstacles == ("number of videos 17 and 14",)
+    assert compare_records(one, one).obstacles == ()
+    assert task_of(one) != task_of(other)

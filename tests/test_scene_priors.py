@@ -23,8 +23,10 @@ from tsmfeat.priors.options import PriorOptions
 from tsmfeat.priors.tilting import tilt_intervals
 from tsmfeat.values.predictions import IntervalScores
 from tsmfeat.values.vocabulary import Vocabulary
+from tsmfeat.workflows import scene_priors
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
+from tsmfeat.workflows.gamma_choice import GammaChoice
 from tsmfeat.workflows.predict_options import PredictOptions
 from tsmfeat.workflows.prediction import predict
 from tsmfeat.workflows.scene_priors import choose_scene_prior
@@ -191,6 +193,17 @@ def test_scenes_that_belong_to_other_videos_are_given_none(tmp_path):
     found = choose_scene_prior(scores, shuffled, [(scores.video_ids, count_actions(truth))], Recorder())
     assert found["gamma"] == 0.0
     assert found["final_score_out_of_fold"] <= found["final_score_without"]
+
+
+def test_what_pays_only_where_it_was_chosen_is_left_out(tmp_path, monkeypatch):
+    scores, truth = validation(tmp_path)
+    choice = GammaChoice(0.5, (0.5, 0.0), ((0.0, 0.6), (0.5, 0.7)), 0.6)
+    monkeypatch.setattr(scene_priors, "choose_gamma", lambda *_: (choice, None))
+    counted = [(scores.video_ids, count_actions(truth))]
+    assert choose_scene_prior(scores, truth, counted, Recorder())["gamma"] == 0.0
+    choice = replace(choice, final_score_out_of_fold=0.61)
+    monkeypatch.setattr(scene_priors, "choose_gamma", lambda *_: (choice, None))
+    assert choose_scene_prior(scores, truth, counted, Recorder())["gamma"] == 0.5
 
 
 def test_without_scenes_or_videos_there_is_none_and_that_is_said(tmp_path):

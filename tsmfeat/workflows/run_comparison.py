@@ -8,6 +8,8 @@ from typing import Any
 PARTS = ("scores", "options", "features", "inputs", "run")
 """Of a comparison, in the order they are told."""
 
+TASK_FIELDS = ("judged_on", "num_videos", "protocol", "tiou_thresholds")
+"""Scores that differ in these are of different things."""
 _INPUTS = ("annotations", "inputs", "weights", "setting")
 _RUN = ("seconds", "tsmfeat", "git_commit", "output")
 
@@ -141,7 +143,9 @@ def _obstacles(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Say why two final scores are of different things."""
     asked = [(record.get("annotations") or {}).get("sha256") for record in (one, other)]
     found = ["the annotations differ"] if asked[0] != asked[1] else []
-    for name, what in (("judged_on", "judged on"), ("protocol", "protocol"), ("tiou_thresholds", "tIoU thresholds")):
+    # One subset is other videos where features of some are missing.
+    words = ("judged on", "number of videos", "protocol", "tIoU thresholds")
+    for name, what in zip(TASK_FIELDS, words, strict=True):
         pair = [(record.get("scores") or {}).get(name) for record in (one, other)]
         if pair[0] != pair[1] and None not in pair:
             found.append(f"{what} {_told(pair[0])} and {_told(pair[1])}")

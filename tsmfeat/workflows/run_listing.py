@@ -10,7 +10,7 @@ from typing import Any
 
 from tsmfeat.errors import ConfigurationError, did_you_mean
 from tsmfeat.files import write_text
-from tsmfeat.workflows.run_comparison import RunComparison, compare_records, flatten
+from tsmfeat.workflows.run_comparison import TASK_FIELDS, RunComparison, compare_records, flatten
 from tsmfeat.workflows.run_files import RUNS_NAME, BadLine, Run, find_run_files, read_runs
 from tsmfeat.workflows.run_options import RunsOptions
 
@@ -93,8 +93,7 @@ def task_of(record: dict[str, Any]) -> str:
     """Return a text that is equal for runs whose scores compare."""
     scores = record["scores"]
     annotations = record.get("annotations") or {}
-    names = ("judged_on", "protocol", "tiou_thresholds")
-    return json.dumps([annotations.get("sha256"), *(scores.get(name) for name in names)])
+    return json.dumps([annotations.get("sha256"), *(scores.get(name) for name in TASK_FIELDS)])
 
 
 def runs(paths: str | Path | Sequence[str | Path] = RUNS_NAME, options: RunsOptions | None = None) -> RunListing:

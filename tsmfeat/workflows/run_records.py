@@ -66,6 +66,7 @@ def fit_parts(
     """Return what `fit-heads` knows of its run; the score is that of the validation videos, or out of fold."""
     judged = report.validation or {}
     final = judged.get("final_score")
+    num_folded = report.num_training_videos - report.pseudo.get("num_videos", 0)
     # The options are those asked for, in whose place a sweep puts others.
     setting = {"setting": dict(report.ranking[0].setting)} if report.num_runs > 1 else {}
     return {
@@ -82,7 +83,7 @@ def fit_parts(
             "scene_accuracy": judged.get("scene_accuracy"),
             "final_score_sd": report.folds.get("seeds_deviation") if report.folds else _seed_deviation(report),
             "judged_on": None if not judged else "out of fold" if report.folds else "validation",
-            "num_videos": report.num_training_videos if report.folds else report.num_validation_videos,
+            "num_videos": num_folded if report.folds else report.num_validation_videos,
         },
         "seconds": report.seconds,
     }
