@@ -14,6 +14,7 @@ from tsmfeat.heads.tasks import HeadTask, task_losses
 _BLOCK_ROWS = 4096
 _HISTORY = 10
 _EVALUATIONS = 25
+_KEPT_BYTES = 1 << 30
 
 
 def iterate_solvers(stack: RunStack, batches: Batches) -> Iterator[list[float]]:
@@ -34,10 +35,57 @@ def iterate_solvers(stack: RunStack, batches: Batches) -> Iterator[list[float]]:
     list of float
         A loss a task, weight decay not included.
     """
-    solvers = [_make_solver(task) for task in stack.tasks]
+    inputs = _Inputs(batches, stack.tasks[0].weight.device)
     decay = stack.options[0].weight_decay
+    problems = [_Problem(task, inputs, decay) for task in stack.tasks]
+    solvers = [_make_solver(task) for task in stack.tasks]
     while True:
-        yield [_advance(task, solver, batches, decay) for task, solver in zip(stack.tasks, solvers, strict=True)]
+        for problem, solver in zip(problems, solvers, strict=True):
+            solver.step(problem)  # type: ignore[no-untyped-call]
+        yield [problem.loss for problem in problems]
+
+
+class _Inputs:
+    """The standardised rows, block by block; kept where they are few, made anew for every pass where they are many."""
+
+    def __init__(self, batches: Batches, device: torch.device) -> None:
+        self._batches, self._device = batches, device
+        self.count = len(batches.rows)
+        is_small = 4 * self.count * batches.features.shape[1] <= _KEPT_BYTES
+        self._kept = [self._make(first) for first in range(0, self.count, _BLOCK_ROWS)] if is_small else None
+
+    def block(self, first: int) -> Tensor:
+        """Return the rows from a place on, a multiple of the block."""
+        return self._kept[first // _BLOCK_ROWS] if self._kept is not None else self._make(first)
+
+    def _make(self, first: int) -> Tensor:
+        places = np.arange(first, min(first + _BLOCK_ROWS, self.count))
+        return _standardized(self._batches, places, self._device)
+
+
+class _Problem:
+    """The loss of one task over all rows, with its gradients; what was asked last is remembered.
+
+    Each step of the solver begins where the search of the one before ended, and asks for that place again.
+    """
+
+    def __init__(self, task: HeadTask, inputs: _Inputs, decay: float) -> None:
+        self._task, self._inputs, self._decay = task, inputs, decay
+        self._asked: tuple[Tensor, Tensor] | None = None
+        self._gradients: tuple[Tensor, Tensor] | None = None
+        self.loss = 0.0
+
+    def __call__(self) -> float:
+        """Set the gradients at the parameters; return the loss with its penalty."""
+        task = self._task
+        here = task.weight.detach(), task.bias.detach()
+        if self._asked is None or not all(torch.equal(*pair) for pair in zip(self._asked, here, strict=True)):
+            self._asked = here[0].clone(), here[1].clone()
+            self.loss, self._gradients = _accumulate(task, self._inputs)
+            self._gradients[0].add_(here[0], alpha=self._decay)
+        if self._gradients is not None:
+            task.weight.grad, task.bias.grad = (gradient.clone() for gradient in self._gradients)
+        return self.loss + 0.5 * self._decay * here[0].square().sum().item()
 
 
 def _make_solver(task: HeadTask) -> torch.optim.LBFGS:
@@ -53,45 +101,23 @@ def _make_solver(task: HeadTask) -> torch.optim.LBFGS:
     )
 
 
-def _advance(task: HeadTask, solver: torch.optim.LBFGS, batches: Batches, decay: float) -> float:
-    seen = [0.0]
-
-    def closure() -> float:
-        seen[0] = _accumulate(task, batches)
-        penalty = 0.5 * decay * task.weight.detach().square().sum().item()
-        if task.weight.grad is not None:
-            task.weight.grad.add_(task.weight.detach(), alpha=decay)
-        return seen[0] + penalty
-
-    solver.step(closure)  # type: ignore[no-untyped-call]
-    return seen[0]
-
-
-def _accumulate(task: HeadTask, batches: Batches) -> float:
-    """Set the gradients of the loss over all rows, block by block; return the loss."""
+def _accumulate(task: HeadTask, inputs: _Inputs) -> tuple[float, tuple[Tensor, Tensor]]:
+    """Return the loss over all rows, and its gradients."""
     total = float(task.row_weights.sum())
     sums = 0.0
-    task.weight.grad, task.bias.grad = torch.zeros_like(task.weight), torch.zeros_like(task.bias)
-    for first in range(0, len(batches.rows), _BLOCK_ROWS):
-        places = np.arange(first, min(first + _BLOCK_ROWS, len(batches.rows)))
-        chosen = torch.from_numpy(places).to(task.weight.device)
+    gradients = torch.zeros_like(task.weight, requires_grad=False), torch.zeros_like(task.bias, requires_grad=False)
+    for first in range(0, inputs.count, _BLOCK_ROWS):
+        rows = inputs.block(first)
+        chosen = torch.arange(first, first + len(rows), device=rows.device)
         share = float(task.row_weights[chosen].sum()) / total if total else 0.0
-        loss = task_losses(task, _standardized(batches, places, task.weight.device), chosen)[0] * share
-        for tensor, gradient in zip(
-            (task.weight, task.bias), torch.autograd.grad(loss, (task.weight, task.bias)), strict=True
-        ):
-            _grad_of(tensor).add_(gradient)
+        loss = task_losses(task, rows, chosen)[0] * share
+        for gradient, part in zip(gradients, torch.autograd.grad(loss, (task.weight, task.bias)), strict=True):
+            gradient.add_(part)
         sums += loss.item()
-    return sums
+    return sums, gradients
 
 
-def _grad_of(tensor: Tensor) -> Tensor:
-    if tensor.grad is None:
-        tensor.grad = torch.zeros_like(tensor)
-    return tensor.grad
-
-
-def _standardized(batches: Batches, places: "npt.NDArray[np.int64]", device: torch.device) -> Tensor:
+def _standardized(batches: Batches, places: npt.NDArray[np.int64], device: torch.device) -> Tensor:
     rows = torch.from_numpy(np.ascontiguousarray(batches.features[batches.rows[places]])).to(device)
     mean, scale = (torch.from_numpy(values).to(device) for values in (batches.mean, batches.scale))
     inputs = rows.to(torch.float32).sub_(mean).mul_(scale)
