@@ -257,3 +257,11 @@ def test_only_heads_are_ever_replaced(tmp_path, name):
 def test_defaults_are_used_where_no_options_are_given(task, tmp_path):
     fit_heads(task / "store", task / "gt.json", tmp_path / "heads")
     assert load_heads(tmp_path / "heads").options == json.loads(json.dumps(HeadOptions().to_dict()))
+
+
+@pytest.mark.parametrize("head", ["mlp", "conditioned", "pyramid"])
+def test_runs_that_diverge_do_not_clutter_the_terminal(task, tmp_path, head):
+    """Warnings of numpy are errors here; the loss tells, and the other run is kept."""
+    options = FitOptions(HeadOptions(head, epochs=2), sweep="lr=1e9,0.01")
+    report = fit_heads(task / "store", task / "gt.json", tmp_path / "h.safetensors", options)
+    assert report.ranking[0].setting == {"lr": 0.01}

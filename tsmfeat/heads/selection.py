@@ -11,6 +11,8 @@ import numpy.typing as npt
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.heads.model import HeadParameters
 
+_OPTION = "body.nms_sigma"
+
 
 @dataclass(eq=False)
 class Selection:
@@ -83,7 +85,10 @@ class Selection:
             f"epoch {epoch}: the loss is no longer finite with lr {lr:g}; it must stay so",
             f"use a smaller one, such as --lr {lr / 10:g}, and leave --standardize on",
         )
-        silent = {name: np.zeros_like(values) for name, values in weights.tensors().items()}
+        # What a body holds of its options is no parameter: a suppression without width would divide by zero.
+        silent = {
+            name: values if name == _OPTION else np.zeros_like(values) for name, values in weights.tensors().items()
+        }
         self.history.append({"epoch": epoch, "validation_score": None})
         self.best, self.chosen = epoch - 1, HeadParameters.from_tensors(weights.kind, silent, weights.activation)
         return False

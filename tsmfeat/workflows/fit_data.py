@@ -285,9 +285,12 @@ def make_judge(truth: Annotations, features: GatheredFeatures, progress: Progres
         )
         progress.warn(f"{what}: the last epoch is kept instead of the best")
         return None
-    return lambda weights: judge_predictions(
-        predict_segments(weights, features, truth.vocabulary, truth.scene_vocabulary), judged
-    )
+
+    @np.errstate(over="ignore", invalid="ignore")  # a run that diverges is told of by its loss
+    def judge(weights: HeadParameters) -> Judged:
+        return judge_predictions(predict_segments(weights, features, truth.vocabulary, truth.scene_vocabulary), judged)
+
+    return judge
 
 
 def judge_predictions(found: Predictions, truth: Annotations) -> Judged:
