@@ -265,3 +265,6 @@ def test_runs_that_diverge_do_not_clutter_the_terminal(task, tmp_path, head):
     options = FitOptions(HeadOptions(head, epochs=2), sweep="lr=1e9,0.01")
     report = fit_heads(task / "store", task / "gt.json", tmp_path / "h.safetensors", options)
     assert report.ranking[0].setting == {"lr": 0.01}
+    if head != "mlp":
+        report = fit_heads(task / "store", task / "gt.json", tmp_path / "h.safetensors", replace(options, num_folds=2))
+        assert report.ranking[0].setting == {"lr": 0.01}

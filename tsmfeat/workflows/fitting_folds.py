@@ -99,6 +99,7 @@ def cross_fit(data: FitData, runs: Sequence[HeadOptions], fold_of: Mapping[str, 
     return CrossFit(held, tuple(zip(*folds, strict=True)))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a run that diverges is told of by its loss
 def predict_held_out(data: FitData, fitted: CrossFit, run: int) -> Predictions:
     """Return what each annotated training video is predicted with by the heads that did not see it."""
     found = []
