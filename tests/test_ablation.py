@@ -28,7 +28,7 @@ from tsmfeat.values.predictions import Predictions
 from tsmfeat.values.progress import Silence
 from tsmfeat.workflows.ablation import ablate, name_stores
 from tsmfeat.workflows.ablation_ensembles import fuse_members
-from tsmfeat.workflows.ablation_files import describe_differences, describe_in_markdown
+from tsmfeat.workflows.ablation_files import describe_differences, describe_in_markdown, require_ablation_output
 from tsmfeat.workflows.ablation_folds import predict_out_of_fold
 from tsmfeat.workflows.ablation_options import AblateOptions
 from tsmfeat.workflows.ablation_scores import compare_cells, draw_resamples, judge_cell
@@ -357,6 +357,20 @@ def test_stores_that_make_no_grid_are_refused(task, tmp_path):
 class FakeStore:
     def __init__(self, **changes):
         self.spec = make_spec(**changes)
+
+
+def test_files_that_no_ablation_wrote_are_not_replaced(tmp_path):
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    require_ablation_output(folder, [])
+    (folder / "ablation.md").write_text("of somebody")
+    with pytest.raises(ConfigurationError, match=r"ablation\.md: no ablation wrote it"):
+        require_ablation_output(folder, [])
+    (folder / "ablation.json").write_text("[]")
+    with pytest.raises(ConfigurationError, match="no ablation wrote it"):
+        require_ablation_output(folder, [])
+    (folder / "ablation.json").write_text('{"cells": [], "tiou_thresholds": []}')
+    require_ablation_output(folder, [])
 
 
 def test_features_are_called_by_what_tells_them_apart():

@@ -23,6 +23,7 @@ from tsmfeat.heads.training import train_head
 from tsmfeat.localization.localizing import localize
 from tsmfeat.metrics.average_precision import evaluate
 from tsmfeat.store.reader import open_features
+from tsmfeat.workflows import fitting_folds
 from tsmfeat.workflows.fit_data import load_fit_data, make_training_rows
 from tsmfeat.workflows.fit_options import FitOptions
 from tsmfeat.workflows.fitting import fit_heads
@@ -360,3 +361,29 @@ def test_out_of_fold_scores_replace_nothing_else_and_this_is_said_before_the_fit
             )
         assert not progress.of("begin")
     assert other.read_text() == "{}"
+
+
+def test_a_setting_that_diverges_on_all_videos_makes_room_for_the_next(task, tmp_path, monkeypatch):
+    """No fold diverges; the fit on all of them is made to."""
+    real = fitting_folds.train_runs
+
+    def train(data, runs, keep, judge, progress):
+        if keep is None and runs[0].lr == 0.1:
+            raise ConfigurationError("epoch 2: the loss is no longer finite with lr 0.1", "")
+        return real(data, runs, keep, judge, progress)
+
+    monkeypatch.setattr(fitting_folds, "train_runs", train)
+    options, progress = replace(FOLDS, sweep="lr=0.1,0.01"), Recorder()
+    report = fit_heads(task / "store", task / "gt.json", tmp_path / "heads.safetensors", options, progress)
+    checkpoint = load_heads(tmp_path / "heads.safetensors")
+    assert checkpoint.options["lr"] == report.ranking[0].setting["lr"] == 0.01
+    own = [run for run in checkpoint.record["sweep"]["runs"] if run["setting"]["lr"] == 0.01]
+    assert report.validation["final_score"] == own[0]["final_score"]
+    assert "diverges on all videos together" in str(progress.of("warn"))
+    with pytest.raises(ConfigurationError, match="no longer finite with lr"):
+        fit_heads(
+            task / "store",
+            task / "gt.json",
+            tmp_path / "h",
+            replace(options, sweep="", heads=replace(FAST.heads, lr=0.1)),
+        )

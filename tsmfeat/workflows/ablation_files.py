@@ -19,7 +19,8 @@ def require_ablation_output(folder: Path, read: Iterable[str | Path]) -> None:
     Raises
     ------
     ConfigurationError
-        A file that is read has the name of one that is written, or a file has the folder's name.
+        A file that is read has the name of one that is written, a file has the folder's name, or one of the names is
+        that of a file no ablation wrote.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigurationError(f"{folder}: is a file; what is written goes into a folder", "use another -o")
@@ -27,6 +28,20 @@ def require_ablation_output(folder: Path, read: Iterable[str | Path]) -> None:
     for path in filter(None, map(str, read)):
         if Path(path).resolve() in written:
             raise ConfigurationError(f"{path}: is to be read and written", "choose another folder with -o")
+    there = [folder / name for name in ABLATION_FILES if (folder / name).exists()]
+    if there and not _is_ablation(folder / ABLATION_FILES[0]):
+        raise ConfigurationError(
+            f"{there[0]}: no ablation wrote it, or its {ABLATION_FILES[0]} is gone; only ablations are replaced",
+            "choose another folder with -o",
+        )
+
+
+def _is_ablation(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and {"cells", "tiou_thresholds"} <= content.keys()
 
 
 def write_ablation(report: AblationReport, folder: Path) -> None:

@@ -25,7 +25,7 @@ from tsmfeat.workflows.folds import deal_videos
 from tsmfeat.workflows.inference import predict_segments, score_intervals, select_gathered
 from tsmfeat.workflows.oof_files import plan_oof_files, save_oof_files
 from tsmfeat.workflows.splits import select_videos
-from tsmfeat.workflows.sweeps import rank_settings, require_scored
+from tsmfeat.workflows.sweeps import SettingScore, rank_settings, require_scored
 
 _SILENCE = Silence()
 
@@ -173,8 +173,8 @@ def choose_by_folds(
     swept = describe_runs(runs, [_first_of(heads) for heads in fitted.heads], judged)
     ranking = rank_settings(swept)
     require_scored(ranking)
+    ranking, final = _fit_best(data, runs, ranking, progress)
     best = min(ranking[0].places)
-    final = train_runs(data, [runs[best]], None, None, progress)[0]
     record = {
         "num_folds": fitted.num_folds,
         "group": options.group,
@@ -189,6 +189,23 @@ def choose_by_folds(
     held_out = score_held_out(data, fitted, best) if options.scene_prior else None
     saved = tuple(str(path) for path in paths)
     return replace(chosen, oof=saved, held_out=held_out, fold_of=fitted.fold_of)
+
+
+def _fit_best(
+    data: FitData, runs: Sequence[HeadOptions], ranking: Sequence[SettingScore], progress: Progress
+) -> tuple[list[SettingScore], FittedHeads]:
+    """Fit the best setting on all videos; one that diverges there, though in no fold, makes room for the next."""
+    scored = [found for found in ranking if not math.isnan(found.mean)]
+    for place, found in enumerate(scored):
+        try:
+            final = train_runs(data, [runs[min(found.places)]], None, None, progress)[0]
+        except ConfigurationError as error:
+            if place == len(scored) - 1:
+                raise
+            progress.warn(f"the best setting diverges on all videos together, and the next is taken: {error.message}")
+            continue
+        return [*scored[place:], *scored[:place], *ranking[len(scored) :]], final
+    raise ConfigurationError("no setting has a score", "sweep smaller learning rates")
 
 
 def _first_of(heads: Sequence[FittedHeads]) -> FittedHeads:
