@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tsmfeat.errors import ConfigurationError
 from tsmfeat.heads.adaptive_descent import AdaptiveDescent, begin_descent, clip_gradients, descend_adaptively
 from tsmfeat.heads.batches import Batches, draw_inputs, make_batches, mask_views
 from tsmfeat.heads.devices import resolve_device
@@ -129,9 +128,7 @@ def _fit_one(
             "(beyond the last interval, or in the shadow of a shorter one) and are not learned"
         )
     selection = _run(fit, validate, progress)
-    if selection.is_idle:
-        progress.warn(f"no epoch scored above 0 on the validation videos: the last of {len(selection.history)} is kept")
-        selection.keep_last()
+    weights, epochs = selection.settle(progress)
     record = {
         "num_rows": len(data.features),
         "num_frames": num_frames,
@@ -142,14 +139,9 @@ def _fit_one(
         "dropout_used": dropout,
         "view_dropout": options.view_dropout,
         **learned,
-        "epochs": selection.history,
-        "best_epoch": selection.best + 1,
-        "best_validation_score": selection.history[selection.best]["validation_score"],
-        "diverged": selection.failure is not None,
+        **epochs,
     }
-    if selection.chosen is None:
-        raise ConfigurationError(f"{options.epochs} epochs; a fit has one at least", "use --epochs 50")
-    return FittedHeads(selection.chosen, record), selection
+    return FittedHeads(weights, record), selection
 
 
 def _prepare(data: TrainingVideos, options: HeadOptions, dropout: float, progress: Progress) -> _Fit:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tsmfeat.errors import ConfigurationError
 from tsmfeat.heads.model import HeadParameters
+from tsmfeat.values.progress import Progress
 
 _OPTION = "body.nms_sigma"
 
@@ -93,9 +94,33 @@ class Selection:
         self.best, self.chosen = epoch - 1, HeadParameters.from_tensors(weights.kind, silent, weights.activation)
         return False
 
-    def keep_last(self) -> None:
-        """Choose the last epoch: among equals that say nothing the longest trained is the better guess."""
-        self.best, self.chosen = len(self.history) - 1, self.latest
+    def settle(self, progress: Progress) -> tuple[HeadParameters, dict[str, Any]]:
+        """Return the heads that are kept, and what a record holds of the epochs.
+
+        Where no epoch scored above 0 the last is kept: among equals that say nothing the longest trained is the
+        better guess.
+
+        Parameters
+        ----------
+        progress
+            Warned where the last epoch is kept.
+
+        Raises
+        ------
+        ConfigurationError
+            No epoch was shown.
+        """
+        if self.is_idle:
+            progress.warn(f"no epoch scored above 0 on the validation videos: the last of {len(self.history)} is kept")
+            self.best, self.chosen = len(self.history) - 1, self.latest
+        if self.chosen is None:
+            raise ConfigurationError("no epoch; a fit has one at least", "use --epochs 50")
+        return self.chosen, {
+            "epochs": self.history,
+            "best_epoch": self.best + 1,
+            "best_validation_score": self.history[self.best]["validation_score"],
+            "diverged": self.failure is not None,
+        }
 
 
 def require_one_finite(selections: Sequence[Selection]) -> None:

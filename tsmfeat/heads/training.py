@@ -187,26 +187,18 @@ def _epoch_record(fit: RunningFit, epoch: int, run: int, losses: Losses) -> dict
 def _finish(
     data: TrainingRows, options: HeadOptions, num_frames: int, fit: RunningFit, selection: Selection, progress: Progress
 ) -> FittedHeads:
-    if selection.is_idle:
-        count = len(selection.history)
-        progress.warn(f"no epoch scored above 0 on the validation videos: the last of {count} is kept")
-        selection.keep_last()
-    if selection.chosen is None:
-        raise ConfigurationError(f"{options.epochs} epochs; a fit has one at least", "use --epochs 50")
+    weights, epochs = selection.settle(progress)
     record = {
         "num_rows": len(data.rows),
         "num_epoch_rows": fit.num_epoch_rows,
         "num_frames": num_frames,
         "tasks": [task.name for task in fit.stack.tasks],
-        "num_parameters": sum(values.size for values in selection.chosen.tensors().values()),
+        "num_parameters": sum(values.size for values in weights.tensors().values()),
         "dropout": options.dropout,
         "dropout_unit": options.dropout_unit,
         "dropout_used": 0.0 if options.solver == "lbfgs" else used_dropout(options, num_frames),
         "class_weights": weigh_classes(data.action_targets(), data.num_actions, options).tolist(),
         "view_dropout": options.view_dropout,
-        "epochs": selection.history,
-        "best_epoch": selection.best + 1,
-        "best_validation_score": selection.history[selection.best]["validation_score"],
-        "diverged": selection.failure is not None,
+        **epochs,
     }
-    return FittedHeads(selection.chosen, record)
+    return FittedHeads(weights, record)
