@@ -272,6 +272,19 @@ def test_folds_choose_on_scores_of_heads_and_counts_that_did_not_see_the_video(t
         assert by_gamma[gamma] == pytest.approx(expected, abs=1e-12)
 
 
+def test_the_strength_is_chosen_in_the_folds_of_the_heads(task, tmp_path, monkeypatch):
+    """Videos of one group share a fold there, and must not tell of each other here."""
+    seen = []
+    real = scene_priors.choose_gamma
+    monkeypatch.setattr(scene_priors, "choose_gamma", lambda *given: seen.append(given[5]) or real(*given))
+    _, heads, _ = fit(task, tmp_path / "h", num_folds=3, save_oof=str(tmp_path / "oof"))
+    assert len(heads.record["scene_prior"]["gamma_of_fold"]) == 3
+    with (tmp_path / "oof" / "folds.csv").open() as lines:
+        assert {row["video_id"]: int(row["fold"]) for row in csv.DictReader(lines)} == dict(seen[0])
+    fit(task, tmp_path / "v")
+    assert seen[1] is None
+
+
 def test_scenes_that_are_not_learned_cannot_weigh(task, tmp_path):
     with pytest.raises(ConfigurationError, match="a scene prior and heads that learn no scenes") as caught:
         FitOptions(HeadOptions(tasks=("action",)), scene_prior=True)

@@ -137,6 +137,7 @@ def choose_gamma(
     gammas: Sequence[float],
     num_folds: int,
     judge: Judge,
+    fold_of: Mapping[str, int] | None = None,
 ) -> tuple[GammaChoice, Predictions]:
     """Choose the strength of a prior by folds over the videos.
 
@@ -152,6 +153,8 @@ def choose_gamma(
         Into how many folds the videos are split, by the hash of their ids.
     judge
         The final score of predictions on annotations.
+    fold_of
+        The fold of each video, from 0, where folds exist already; `num_folds` has no say then.
 
     Returns
     -------
@@ -169,8 +172,10 @@ def choose_gamma(
             "give a number: --gamma 0.25",
         )
     found = {gamma: predictions_at(gamma) for gamma in gammas}
-    num_folds = min(num_folds, len(truth.video_ids))
-    fold_of, folds = assign_all_folds(truth.video_ids, found[gammas[0]].video_ids, num_folds), range(num_folds)
+    if fold_of is None:
+        num_folds = min(num_folds, len(truth.video_ids))
+        fold_of = assign_all_folds(truth.video_ids, found[gammas[0]].video_ids, num_folds)
+    folds = range(max(fold_of.values()) + 1)
     held_in = np.array([[_judge_others(found[g], truth, fold_of, fold, judge) for fold in folds] for g in gammas])
     overall = np.array([[judge(found[gamma], truth)] for gamma in gammas])
     of_fold = choose_strengths(gammas, held_in)

@@ -1,6 +1,6 @@
 """How strongly the scenes of heads should weigh their actions, chosen on validation videos when heads are fitted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,16 @@ def weigh_by_scenes(data: FitData, chosen: ChosenHeads, progress: Progress) -> d
         for fold in range(max(chosen.fold_of.values()) + 1):
             own = [name for name in scores.video_ids if chosen.fold_of[name] == fold]
             counted.append((own, count_actions(select_videos(truth, set(trained) - set(own)))))
-    return choose_scene_prior(scores, select_videos(truth, scores.video_ids), counted, progress)
+    judged_on = select_videos(truth, scores.video_ids)
+    return choose_scene_prior(scores, judged_on, counted, progress, chosen.fold_of or None)
 
 
 def choose_scene_prior(
-    scores: IntervalScores, truth: Annotations, counted: Counted, progress: Progress
+    scores: IntervalScores,
+    truth: Annotations,
+    counted: Counted,
+    progress: Progress,
+    fold_of: Mapping[str, int] | None = None,
 ) -> dict[str, Any] | None:
     """Choose the strength of the prior from scenes, and tell what it is worth.
 
@@ -72,6 +77,8 @@ def choose_scene_prior(
         These videos in parts, each with the counts of its own training videos: an instance must not tell of itself.
     progress
         Told of the choice; warned where there is none.
+    fold_of
+        The fold of each video where the heads were fitted in folds: videos of one group then stay together here, too.
 
     Returns
     -------
@@ -90,6 +97,7 @@ def choose_scene_prior(
         _OPTIONS.gammas,
         _OPTIONS.num_folds,
         Judge("paper").final_score,
+        fold_of,
     )
     without, honest = dict(choice.final_scores)[0.0], choice.final_score_out_of_fold
     # What only pays where it was chosen is noise: the strongest of five strengths is never worse than none there.
